@@ -1,0 +1,1 @@
+"""All the I/O: sockets, TLS, processes, stores, files, speakers."""

@@ -1,0 +1,1 @@
+"""Command lines, logging set-up, exit codes."""

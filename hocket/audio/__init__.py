@@ -1,0 +1,1 @@
+"""Samples and positions: formats, conversion, read-ahead, virtual device clocks. No I/O."""

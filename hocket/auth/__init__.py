@@ -1,0 +1,1 @@
+"""Decisions about who may listen: accounts, attempts, sessions, tickets. No I/O."""

@@ -1,0 +1,52 @@
+"""Names of things, as types, and how fresh ones are made from given randomness."""
+
+from enum import StrEnum
+from typing import NewType
+
+TrackId = NewType("TrackId", str)
+"""BLAKE3 of a file's bytes, 64 lower-case hex digits."""
+
+NodeId = NewType("NodeId", str)
+"""`ROLE-12 hex digits`, made once per node and kept: an id is not an address."""
+
+SessionId = NewType("SessionId", str)
+"""32 hex digits: one login of one user, across auth nodes."""
+
+SeatId = NewType("SeatId", str)
+"""32 hex digits: a place on one auth node, kept for a few seconds for one login."""
+
+UserName = NewType("UserName", str)
+
+TRACK_ID_DIGITS = 64
+NODE_ID_RANDOM_BYTES = 6
+SESSION_ID_RANDOM_BYTES = 16
+
+
+class Role(StrEnum):
+    """What a peer is. It stands in its certificate; a listener has none."""
+
+    PRIME = "prime"
+    PLANE = "plane"
+    AUTH = "auth"
+    FILE = "file"
+    LISTENER = "listener"
+    OPERATOR = "operator"
+
+
+def node_id(role: Role, randomness: bytes) -> NodeId:
+    """`ROLE-hex` from NODE_ID_RANDOM_BYTES random bytes."""
+    if len(randomness) != NODE_ID_RANDOM_BYTES:
+        raise ValueError(f"a node id takes {NODE_ID_RANDOM_BYTES} random bytes, not {len(randomness)}")
+    return NodeId(f"{role.value}-{randomness.hex()}")
+
+
+def session_id(randomness: bytes) -> SessionId:
+    """Hex of SESSION_ID_RANDOM_BYTES random bytes."""
+    if len(randomness) != SESSION_ID_RANDOM_BYTES:
+        raise ValueError(f"a session id takes {SESSION_ID_RANDOM_BYTES} random bytes, not {len(randomness)}")
+    return SessionId(randomness.hex())
+
+
+def is_track_id(text: str) -> bool:
+    """Whether text has the form of a whole track id."""
+    return len(text) == TRACK_ID_DIGITS and all(c in "0123456789abcdef" for c in text)

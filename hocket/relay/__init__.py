@@ -1,0 +1,1 @@
+"""Decisions of listening together: clock, timeline, tree, hand-over. No I/O."""
