@@ -65,10 +65,11 @@ class HocketError(Exception):
 
     code: ErrorCode = ErrorCode.BUG
 
-    def __init__(self, text: str, *, code: ErrorCode | None = None, hint: str = "") -> None:
+    def __init__(self, text: str, *, code: ErrorCode | None = None, hint: str = "", retry_s: float = 0.0) -> None:
         super().__init__(text)
         self.text = text
         self.hint = hint
+        self.retry_s = retry_s  # trying again sooner than this is of no use
         if code is not None:
             self.code = code
 

@@ -1,0 +1,464 @@
+"""One connection that speaks the wire: requests and notices both ways, over TLS, inside asyncio.
+
+Control connections and listeners' connections use it. Only the streaming node's audio path has its
+own sockets (`hocket.adapters.streaming`), speaking the same frames.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar, cast
+
+from hocket.adapters.clocks import random_bytes
+from hocket.adapters.tls import certified
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
+from hocket.core.ids import NodeId, Role
+from hocket.wire import codec, limits, permissions
+from hocket.wire.codec import Flag, Frame
+from hocket.wire.hello import NONCE_BYTES, PROTOCOL_NEWEST, PROTOCOL_OLDEST, Hello, Opening
+from hocket.wire.kinds import Kind
+from hocket.wire.message import Message
+from hocket.wire.messages.common import Done, ErrorReply
+
+log = logging.getLogger(__name__)
+
+MAX_BACKLOG_BYTES = 4 * 1024 * 1024
+"""A peer that lets this much pile up unread is cut off: it must not cost more memory than that."""
+
+MAX_HANDLED_AT_ONCE = 256
+"""Requests of one peer that are being answered; past it the peer is cut off."""
+
+SHUTDOWN_TIMEOUT_S = 1.0
+
+M = TypeVar("M", bound=Message)
+
+
+class Owner(Protocol):
+    """Who a link works for. Methods are called on the event loop."""
+
+    async def on_message(self, link: "Link", message: Message) -> Message | None:
+        """Answer a request (return its reply or raise HocketError), or take a notice (return None)."""
+        ...
+
+    def on_closed(self, link: "Link", error: HocketError) -> None:
+        """An open link has closed. Called once, never for a link whose opening failed."""
+        ...
+
+
+class Link(asyncio.BufferedProtocol):
+    """A connection after (or during) its opening. Made by `connect` and `LinkServer`.
+
+    Not for use from other threads.
+    """
+
+    def __init__(self, mine: Hello, owner: Owner, opened: Callable[["Link"], None] | None = None) -> None:
+        self._mine = mine
+        self._owner = owner
+        self._on_opened = opened
+        self._loop = asyncio.get_running_loop()
+        self._decoder = codec.Decoder()
+        self._transport: asyncio.Transport | None = None
+        self._opening: Opening | None = None
+        self._waiting: dict[int, tuple[Message, asyncio.Future[Message | bytes]]] = {}
+        self._last_correlation = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hello_timer: asyncio.TimerHandle | None = None
+        self._error: HocketError | None = None
+        self.opened: asyncio.Future[None] = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    # -- what owners use
+
+    @property
+    def peer(self) -> Hello:
+        """The other side's HELLO. Only on an open link."""
+        assert self._opening is not None
+        assert self._opening.peer is not None
+        return self._opening.peer
+
+    @property
+    def my_nonce(self) -> bytes:
+        """The nonce in our HELLO, which a peer signs to prove possession of its session's key."""
+        return self._mine.nonce
+
+    @property
+    def is_open(self) -> bool:
+        return self._opening is not None and self._opening.is_open and self._error is None
+
+    @property
+    def peer_address(self) -> HostPort:
+        name = self._transport.get_extra_info("peername") if self._transport else None
+        return HostPort(name[0], name[1]) if name else HostPort("?", 0)
+
+    @property
+    def own_address(self) -> HostPort:
+        """This side's end of the connection: an address of ours that the peer can reach."""
+        name = self._transport.get_extra_info("sockname") if self._transport else None
+        return HostPort(name[0], name[1]) if name else HostPort("?", 0)
+
+    async def request(self, message: Message, reply: type[M], timeout_s: float = limits.REPLY_TIMEOUT_S) -> M:
+        """Send a request and wait for its reply, of the declared type `reply`.
+
+        Raises Refused (the peer's error), NotReachable (no answer in time, or the connection broke).
+        """
+        assert type(message).reply is reply, f"{type(message).__name__} is not answered by {reply.__name__}"
+        return cast(M, await self._ask(message, timeout_s))
+
+    async def request_bytes(self, message: Message, timeout_s: float = limits.REPLY_TIMEOUT_S) -> bytes:
+        """Like `request`, for requests that are answered by a raw body."""
+        return cast(bytes, await self._ask(message, timeout_s))
+
+    def notify(self, message: Message) -> None:
+        """Send a notice; nothing comes back, and nothing happens on a closed link."""
+        if self._error is None:
+            self._send(codec.encode(message))
+
+    def close(self, error: HocketError | None = None) -> None:
+        """Close; tell the peer why if there is an error. Pending requests fail."""
+        if self._error is not None:
+            return
+        if error is not None and self._transport is not None:
+            self._transport.write(codec.encode(ErrorReply.of(error), 0, Flag.ERROR))
+        self._finish(error or NotReachable("closed on this side", code=ErrorCode.CONNECTION_LOST))
+        if self._transport is not None:
+            self._transport.close()
+
+    async def wait_closed(self) -> None:
+        await asyncio.shield(self.closed)
+
+    def expect_raw(self, max_raw_bytes: int) -> None:
+        """Allow raw bodies up to this size from the peer."""
+        self._decoder.max_raw_bytes = max_raw_bytes
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=MAX_BACKLOG_BYTES)
+        try:
+            who = certified(transport.get_extra_info("peercert"))
+        except HocketError as error:
+            self.close(error)
+            return
+        self._opening = Opening(self._mine, who)
+        self._hello_timer = self._loop.call_later(limits.HELLO_TIMEOUT_S, self._said_nothing)
+        self._send(codec.encode(self._mine))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._decoder.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            for frame in self._decoder.advance(nbytes):
+                if self._error is not None:
+                    return
+                self._take(frame)
+        except HocketError as error:
+            log.info("%s: closing: %s", self.peer_address, error)
+            self.close(error)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        log.info("%s reads too slowly: cut off", self.peer_address)
+        self._finish(ProtocolError(f"the peer left {MAX_BACKLOG_BYTES} bytes unread"))
+        assert self._transport is not None
+        self._transport.abort()
+
+    def resume_writing(self) -> None: ...
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        why = f": {exc}" if exc else ""
+        self._finish(NotReachable(f"the connection to {self._peer_name()} is lost{why}", code=ErrorCode.CONNECTION_LOST))
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # -- inside
+
+    def _peer_name(self) -> str:
+        opened = self._opening.peer if self._opening else None
+        return f"{opened.node} at {self.peer_address}" if opened else str(self.peer_address)
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _said_nothing(self) -> None:
+        self.close(ProtocolError("no HELLO in time", code=ErrorCode.TIMED_OUT))
+
+    def _take(self, frame: Frame) -> None:
+        if not self.is_open:
+            self._take_hello(frame)
+        elif frame.is_reply:
+            self._take_reply(frame)
+        else:
+            self._take_message(frame)
+
+    def _take_hello(self, frame: Frame) -> None:
+        message = codec.decode(frame)
+        if isinstance(message, ErrorReply):
+            self._finish(message.error())
+            self._abort()
+            return
+        if not isinstance(message, Hello) or self._opening is None:
+            raise ProtocolError(f"{type(message).__name__} before HELLO")
+        self._opening.receive(message)
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        self._decoder.max_control_bytes = limits.MAX_CONTROL_BODY_BYTES
+        if self._on_opened is not None:
+            self._on_opened(self)
+        if not self.opened.done():
+            self.opened.set_result(None)
+
+    def _take_reply(self, frame: Frame) -> None:
+        request, future = self._waiting.pop(frame.correlation, (None, None))
+        if request is None or future is None or future.done():
+            return  # asked, given up on, answered after all
+        if frame.flags & Flag.RAW:
+            if type(request).reply is None or type(request).reply.kind is not Kind.CHUNK:  # type: ignore[union-attr]
+                raise ProtocolError(f"raw bytes are no answer to {type(request).__name__}")
+            future.set_result(frame.body)
+            return
+        reply = codec.decode(frame)
+        if isinstance(reply, ErrorReply):
+            future.set_exception(reply.error())
+            return
+        permissions.check_reply(request, reply)
+        future.set_result(reply)
+
+    def _take_message(self, frame: Frame) -> None:
+        message = codec.decode(frame)
+        if isinstance(message, ErrorReply):
+            self._finish(message.error())
+            self._abort()
+            return
+        if isinstance(message, Hello):
+            raise ProtocolError("a second HELLO on one connection")
+        try:
+            permissions.check(message, self.peer.role, self._mine.role)
+        except ProtocolError as error:
+            if type(message).reply is None:
+                raise
+            self._reply(frame.correlation, error)
+            return
+        if len(self._tasks) >= MAX_HANDLED_AT_ONCE:
+            raise ProtocolError("too many requests at once", code=ErrorCode.TOO_MANY_REQUESTS)
+        task = self._loop.create_task(self._handle(message, frame.correlation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, message: Message, correlation: int) -> None:
+        answer: Message | HocketError | None
+        try:
+            answer = await self._owner.on_message(self, message)
+        except HocketError as error:
+            answer = error
+        except Exception:
+            log.exception("a bug while answering %s", type(message).__name__)
+            answer = HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
+        expected = type(message).reply
+        if expected is None:
+            return
+        self._reply(correlation, answer if answer is not None else Done())
+
+    def _reply(self, correlation: int, answer: Message | HocketError) -> None:
+        if self._error is not None:
+            return
+        if isinstance(answer, HocketError):
+            self._send(codec.encode(ErrorReply.of(answer), correlation, Flag.REPLY | Flag.ERROR))
+        else:
+            self._send(codec.encode(answer, correlation, Flag.REPLY))
+
+    async def _ask(self, message: Message, timeout_s: float) -> Message | bytes:
+        if self._error is not None:
+            raise self._error
+        if len(self._waiting) >= limits.MAX_REQUESTS_IN_FLIGHT:
+            raise ProtocolError("too many requests wait for an answer", code=ErrorCode.TOO_MANY_REQUESTS)
+        correlation = self._last_correlation = self._last_correlation % 0xFFFFFFFF + 1
+        future: asyncio.Future[Message | bytes] = self._loop.create_future()
+        self._waiting[correlation] = (message, future)
+        self._send(codec.encode(message, correlation))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await future
+        except TimeoutError:
+            raise NotReachable(
+                f"{self._peer_name()} did not answer {type(message).__name__} within {timeout_s:g} s",
+                code=ErrorCode.TIMED_OUT,
+            ) from None
+        finally:
+            self._waiting.pop(correlation, None)
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _finish(self, error: HocketError) -> None:
+        if self._error is not None:
+            return
+        was_open = self.is_open
+        self._error = error
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        for _, future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+        current = asyncio.current_task(self._loop)
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+        if not self.opened.done():
+            self.opened.set_exception(error)
+            self.opened.exception()  # a server has nobody who awaits it
+        if was_open:
+            self._owner.on_closed(self, error)
+
+
+class Identity(Protocol):
+    """Who we are, in HELLOs."""
+
+    role: Role
+    node: NodeId
+
+
+def hello(role: Role, node: NodeId, software: str = "hocket") -> Hello:
+    """A HELLO of ours with a fresh nonce."""
+    return Hello(PROTOCOL_OLDEST, PROTOCOL_NEWEST, role, node, random_bytes(NONCE_BYTES), software)
+
+
+async def connect(
+    address: HostPort,
+    context: ssl.SSLContext,
+    mine: Hello,
+    owner: Owner,
+    *,
+    expect: tuple[Role, NodeId | None] | None,
+    timeout_s: float = limits.HELLO_TIMEOUT_S,
+) -> Link:
+    """Connect, shake hands, exchange HELLOs. `expect` is the role, and the id if known, that must answer;
+    None only before trust exists (the certificate is then not looked at).
+
+    Raises NotReachable, ProtocolError (version, wrong peer), Refused (the peer's reason).
+    """
+    loop = asyncio.get_running_loop()
+    link = Link(mine, owner)
+    transport: asyncio.BaseTransport | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            transport, _ = await loop.create_connection(
+                lambda: link,
+                address.host,
+                address.port,
+                ssl=context,
+                server_hostname="",
+                ssl_handshake_timeout=timeout_s,
+                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            )
+            await asyncio.shield(link.opened)
+    except TimeoutError:
+        _give_up(transport)
+        raise NotReachable(f"{address} did not answer within {timeout_s:g} s", code=ErrorCode.TIMED_OUT) from None
+    except ssl.SSLCertVerificationError as error:
+        raise HocketError(
+            f"{address} shows a certificate of another cluster ({error.verify_message})",
+            code=ErrorCode.CERTIFICATE_REFUSED,
+        ) from None
+    except OSError as error:
+        _give_up(transport)
+        raise NotReachable(f"{address} cannot be reached: {error.strerror or error}") from None
+    except BaseException:
+        _give_up(transport)
+        raise
+    if expect is not None:
+        check_peer(link, expect, address)
+    return link
+
+
+def _give_up(transport: asyncio.BaseTransport | None) -> None:
+    if transport is not None:
+        cast(asyncio.Transport, transport).abort()
+
+
+def check_peer(link: Link, expect: tuple[Role, NodeId | None], address: HostPort) -> None:
+    """Raises ProtocolError and closes unless the certified peer is the one that was meant."""
+    role, node = expect
+    peer = link.peer
+    if peer.role is role and node in (None, peer.node):
+        return
+    error = ProtocolError(
+        f"{address} is {peer.role.value} {peer.node}, not {role.value} {node or ''}".rstrip(),
+        code=ErrorCode.CERTIFICATE_REFUSED,
+    )
+    link.close(error)
+    raise error
+
+
+class LinkServer:
+    """Accepts links on one address and keeps them until `stop`."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        role: Role,
+        node: NodeId,
+        owner: Owner,
+        on_opened: Callable[[Link], None] | None = None,
+    ) -> None:
+        self._context = context
+        self._role = role
+        self._node = node
+        self._owner = owner
+        self._on_opened = on_opened
+        self._server: asyncio.Server | None = None
+        self._links: set[Link] = set()
+        self.address = HostPort("?", 0)
+
+    @property
+    def links(self) -> frozenset[Link]:
+        return frozenset(self._links)
+
+    async def start(self, address: HostPort) -> HostPort:
+        """Listen; port 0 takes a free one. Returns the address taken. Raises HocketError (PORT_BUSY)."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                self._make_link,
+                address.host,
+                address.port,
+                ssl=self._context,
+                backlog=1024,
+                ssl_handshake_timeout=limits.HELLO_TIMEOUT_S,
+                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            )
+        except OSError as error:
+            raise HocketError(
+                f"cannot listen on {address}: {error.strerror or error}",
+                code=ErrorCode.PORT_BUSY,
+                hint="another program has the port, or the address is not of this machine; choose another --listen",
+            ) from None
+        taken = self._server.sockets[0].getsockname()
+        self.address = HostPort(taken[0], taken[1])
+        return self.address
+
+    def _make_link(self) -> Link:
+        link = Link(hello(self._role, self._node), self._owner, self._on_opened)
+        self._links.add(link)
+        link.closed.add_done_callback(lambda _: self._links.discard(link))
+        return link
+
+    async def stop(self) -> None:
+        """Close the port and every link. Safe to call twice."""
+        if self._server is not None:
+            self._server.close()
+        for link in self.links:
+            link.close()
+        waits: list[Awaitable[None]] = [link.wait_closed() for link in self.links if link._transport is not None]
+        await asyncio.gather(*waits)
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None

@@ -1,0 +1,74 @@
+"""Message numbers. Append-only: a number once given away is never given to another message."""
+
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """The `kind` field of a frame's header."""
+
+    # everyone: 1-15
+    HELLO = 1
+    ERROR = 2
+    DONE = 3
+    PING = 4
+    PONG = 5
+    AUTHORITY_GET = 6
+    AUTHORITY = 7
+    PRESENT = 8
+    PRESENTED = 9
+
+    # finding a node and logging in: 16-39
+    FIND_LOGIN = 16
+    LOGIN_AT = 17
+    FIND_STREAM = 18
+    STREAM_AT = 19
+    LOGIN = 20
+    RESUME = 21
+    LOGGED_IN = 22
+    SESSION_HEARTBEAT = 23
+    FRESH_TICKET = 24
+    LOG_OUT = 25
+    SESSION_ENDED = 26
+
+    # tracks: 40-59
+    LIST_TRACKS = 40
+    TRACK_PAGE = 41
+    FIND_TRACK = 42
+    TRACK_FOUND = 43
+    OPEN_TRACK = 44
+    TRACK_OPENED = 45
+    READ = 46
+    CHUNK = 47
+    CLOSE_TRACK = 48
+    CATALOGUE_CHANGED = 49
+    NODE_DRAINING = 50
+
+    # nodes and their prime: 60-99
+    REGISTER = 60
+    REGISTERED = 61
+    HEARTBEAT = 62
+    HEARTBEAT_HEARD = 63
+    SEAT_RESERVE = 64
+    SEAT_RESERVED = 65
+    ACCOUNT_GET = 66
+    ACCOUNT = 67
+    ATTEMPT_RESULT = 68
+    DRAIN = 69
+    RETIRE = 70
+    END_SESSIONS = 71
+    CATALOGUE_REFRESH = 72
+    GRANT_RENEW = 73
+    PASSWORD_REHASH = 74
+
+    # the operator: 100-139
+    STATUS_GET = 100
+    STATUS = 101
+    USERS_LIST = 102
+    USERS = 103
+    USER_ADD = 104
+    USER_PASSWORD = 105
+    USER_DISABLE = 106
+    USER_REMOVE = 107
+    INVITE_GET = 108
+    INVITE = 109
+    DRAIN_NODE = 110
