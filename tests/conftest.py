@@ -1,0 +1,44 @@
+"""Fixtures for every test: nothing may be left behind."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.leaks import MARK, LeakWatch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_by_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What fixtures of a wider scope than one test started is gone in the end, too."""
+    tmp_path_factory.getbasetemp()  # before any test's TMPDIR is set: tmp_path lives outside of it
+    watch = LeakWatch()
+    yield
+    if leaks := watch.leaks():
+        pytest.fail("left behind by a fixture of module, class or session scope:\n" + "\n".join(leaks), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(
+    nothing_left_by_the_session: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Fails a test that leaves a thread, process, descriptor, asyncio task or temp file behind.
+
+    TMPDIR is a folder of the test's own; it is the last fixture to end, so that what other fixtures
+    hold is closed by then.
+    """
+    temp_folder = Path(tempfile.mkdtemp(prefix="t-"))
+    watch = LeakWatch(temp_folder)
+    monkeypatch.setenv("TMPDIR", str(temp_folder))
+    monkeypatch.setenv(MARK, watch.mark)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    try:
+        with watch.watching_tasks():
+            yield
+        leaks = watch.leaks()
+    finally:
+        shutil.rmtree(temp_folder, ignore_errors=True)
+    if leaks:
+        pytest.fail(f"{request.node.name} left behind:\n" + "\n".join(leaks), pytrace=False)

@@ -1,0 +1,1 @@
+"""What the tests share: leak detection, processes, ports, sound and database servers of their own."""
