@@ -7,8 +7,8 @@ own sockets (`hocket.adapters.streaming`), speaking the same frames.
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast
 
 from hocket.adapters.clocks import random_bytes
 from hocket.adapters.tls import certified
@@ -53,10 +53,20 @@ class Link(asyncio.BufferedProtocol):
     Not for use from other threads.
     """
 
-    def __init__(self, mine: Hello, owner: Owner, opened: Callable[["Link"], None] | None = None) -> None:
+    def __init__(
+        self,
+        mine: Hello,
+        owner: Owner,
+        *,
+        on_made: Callable[["Link"], None] | None = None,
+        on_opened: Callable[["Link"], None] | None = None,
+        believe: bool = False,
+    ) -> None:
         self._mine = mine
         self._owner = owner
-        self._on_opened = opened
+        self._on_made = on_made
+        self._on_opened = on_opened
+        self._believe = believe
         self._loop = asyncio.get_running_loop()
         self._decoder = codec.Decoder()
         self._transport: asyncio.Transport | None = None
@@ -66,6 +76,8 @@ class Link(asyncio.BufferedProtocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._hello_timer: asyncio.TimerHandle | None = None
         self._error: HocketError | None = None
+        self.peer_address = HostPort("?", 0)
+        self.own_address = HostPort("?", 0)  # this side's end: an address of ours that the peer can reach
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -86,17 +98,6 @@ class Link(asyncio.BufferedProtocol):
     @property
     def is_open(self) -> bool:
         return self._opening is not None and self._opening.is_open and self._error is None
-
-    @property
-    def peer_address(self) -> HostPort:
-        name = self._transport.get_extra_info("peername") if self._transport else None
-        return HostPort(name[0], name[1]) if name else HostPort("?", 0)
-
-    @property
-    def own_address(self) -> HostPort:
-        """This side's end of the connection: an address of ours that the peer can reach."""
-        name = self._transport.get_extra_info("sockname") if self._transport else None
-        return HostPort(name[0], name[1]) if name else HostPort("?", 0)
 
     async def request(self, message: Message, reply: type[M], timeout_s: float = limits.REPLY_TIMEOUT_S) -> M:
         """Send a request and wait for its reply, of the declared type `reply`.
@@ -137,12 +138,16 @@ class Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MAX_BACKLOG_BYTES)
+        self.peer_address = _address(transport.get_extra_info("peername"))
+        self.own_address = _address(transport.get_extra_info("sockname"))
+        if self._on_made is not None:
+            self._on_made(self)
         try:
             who = certified(transport.get_extra_info("peercert"))
         except HocketError as error:
             self.close(error)
             return
-        self._opening = Opening(self._mine, who)
+        self._opening = Opening(self._mine, who, self._believe)
         self._hello_timer = self._loop.call_later(limits.HELLO_TIMEOUT_S, self._said_nothing)
         self._send(codec.encode(self._mine))
 
@@ -319,11 +324,8 @@ class Link(asyncio.BufferedProtocol):
             self._owner.on_closed(self, error)
 
 
-class Identity(Protocol):
-    """Who we are, in HELLOs."""
-
-    role: Role
-    node: NodeId
+def _address(name: tuple[Any, ...] | None) -> HostPort:
+    return HostPort(name[0], name[1]) if name else HostPort("?", 0)
 
 
 def hello(role: Role, node: NodeId, software: str = "hocket") -> Hello:
@@ -333,32 +335,33 @@ def hello(role: Role, node: NodeId, software: str = "hocket") -> Hello:
 
 async def connect(
     address: HostPort,
-    context: ssl.SSLContext,
+    context: ssl.SSLContext | None,
     mine: Hello,
     owner: Owner,
     *,
-    expect: tuple[Role, NodeId | None] | None,
+    expect: tuple[Role, NodeId | None],
+    believe: bool = False,
     timeout_s: float = limits.HELLO_TIMEOUT_S,
 ) -> Link:
-    """Connect, shake hands, exchange HELLOs. `expect` is the role, and the id if known, that must answer;
-    None only before trust exists (the certificate is then not looked at).
+    """Connect, shake hands, exchange HELLOs. `expect` is the role, and the id if known, that must answer.
 
+    `context` None: a plain connection. `believe`: see `hocket.wire.hello.Opening`.
     Raises NotReachable, ProtocolError (version, wrong peer), Refused (the peer's reason).
     """
     loop = asyncio.get_running_loop()
-    link = Link(mine, owner)
+    link = Link(mine, owner, believe=believe)
+    tls_options: dict[str, Any] = {}
+    if context is not None:
+        tls_options = {
+            "ssl": context,
+            "server_hostname": "",
+            "ssl_handshake_timeout": timeout_s,
+            "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT_S,
+        }
     transport: asyncio.BaseTransport | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            transport, _ = await loop.create_connection(
-                lambda: link,
-                address.host,
-                address.port,
-                ssl=context,
-                server_hostname="",
-                ssl_handshake_timeout=timeout_s,
-                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-            )
+            transport, _ = await loop.create_connection(lambda: link, address.host, address.port, **tls_options)
             await asyncio.shield(link.opened)
     except TimeoutError:
         _give_up(transport)
@@ -374,8 +377,7 @@ async def connect(
     except BaseException:
         _give_up(transport)
         raise
-    if expect is not None:
-        check_peer(link, expect, address)
+    check_peer(link, expect, address)
     return link
 
 
@@ -446,10 +448,12 @@ class LinkServer:
         return self.address
 
     def _make_link(self) -> Link:
-        link = Link(hello(self._role, self._node), self._owner, self._on_opened)
+        mine = hello(self._role, self._node)
+        return Link(mine, self._owner, on_made=self._keep, on_opened=self._on_opened)
+
+    def _keep(self, link: Link) -> None:
         self._links.add(link)
         link.closed.add_done_callback(lambda _: self._links.discard(link))
-        return link
 
     async def stop(self) -> None:
         """Close the port and every link. Safe to call twice."""
@@ -457,8 +461,7 @@ class LinkServer:
             self._server.close()
         for link in self.links:
             link.close()
-        waits: list[Awaitable[None]] = [link.wait_closed() for link in self.links if link._transport is not None]
-        await asyncio.gather(*waits)
+        await asyncio.gather(*(link.wait_closed() for link in self.links))
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None

@@ -7,7 +7,7 @@ promised: the buffer at most doubles past the bytes that are already there.
 import struct
 from collections.abc import Iterator
 from enum import IntFlag
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -54,7 +54,7 @@ def header(kind: Kind, flags: Flag, correlation: int, body_bytes: int) -> bytes:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoders: dict[type[Message], msgspec.msgpack.Decoder[Message]] = {}
+_decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode(message: Message, correlation: int = 0, flags: Flag = Flag.NONE) -> bytes:
@@ -89,9 +89,9 @@ def decode_as(cls: type[M], body: bytes) -> M:
     """A body as one message type. Raises ProtocolError (MALFORMED)."""
     decoder = _decoders.get(cls)
     if decoder is None:
-        decoder = _decoders[cls] = msgspec.msgpack.Decoder(cls)  # type: ignore[assignment]
+        decoder = _decoders[cls] = msgspec.msgpack.Decoder(cls)
     try:
-        return decoder.decode(body)
+        return cast(M, decoder.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"{cls.__name__} cannot be read: {error}", code=ErrorCode.MALFORMED) from None
 

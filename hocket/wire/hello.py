@@ -55,12 +55,15 @@ _NEXT: Mapping[tuple[State, Event], tuple[State, None]] = {
 class Opening:
     """One side's view of the opening. `receive` checks the peer's HELLO and opens, or raises ProtocolError.
 
-    `certified` is the peer's role and id from its certificate, or None where it showed none.
+    `certified` is the peer's role and id from its certificate, or None where it showed none. With
+    `believe` the peer's claim is taken as it is: before a cluster's fingerprint was compared, and on
+    plain audio connections, where a ticket's possession is proven instead and nothing secret is sent.
     """
 
-    def __init__(self, mine: Hello, certified: tuple[Role, NodeId] | None) -> None:
+    def __init__(self, mine: Hello, certified: tuple[Role, NodeId] | None, believe: bool = False) -> None:
         self.mine = mine
         self._certified = certified
+        self._believe = believe
         self._machine: Machine[State, Event, None] = Machine(_NEXT, State.OPENING)
         self.peer: Hello | None = None
         self.version = 0
@@ -75,7 +78,8 @@ class Opening:
             raise ProtocolError("a second HELLO on one connection")
         try:
             self.version = agree(self.mine, theirs)
-            check_certified(theirs, self._certified)
+            if not self._believe:
+                check_certified(theirs, self._certified)
         except ProtocolError:
             self._machine.feed(Event.BAD_HELLO)
             raise

@@ -34,10 +34,11 @@ class FindLogin(Message, kind=Kind.FIND_LOGIN, senders=PEOPLE, receivers={Role.P
 
 
 class StreamAt(Message, kind=Kind.STREAM_AT):
-    """Stream from there."""
+    """Stream from there. `plain`: without TLS, as the cluster's owner decided for a trusted network."""
 
     node: NodeId
     address: HostPort
+    plain: bool = False
 
 
 class FindStream(Message, kind=Kind.FIND_STREAM, senders=PEOPLE, receivers={Role.PRIME}, reply=StreamAt):
