@@ -63,7 +63,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, metaclass=_Declared)
 
 def declared() -> dict[Kind, type[Message]]:
     """Every declared message by number (imports all declarations)."""
-    import hocket.wire.messages  # noqa: F401, PLC0415
+    import hocket.wire.messages  # noqa: F401
 
     return dict(sorted(_REGISTER.items()))
 

@@ -55,9 +55,7 @@ class Authority(Message, kind=Kind.AUTHORITY):
     certificate_der: Annotated[bytes, Meta(max_length=8192)]
 
 
-class AuthorityGet(
-    Message, kind=Kind.AUTHORITY_GET, senders=PEOPLE | NODES, receivers={Role.PRIME}, reply=Authority
-):
+class AuthorityGet(Message, kind=Kind.AUTHORITY_GET, senders=PEOPLE | NODES, receivers={Role.PRIME}, reply=Authority):
     """Asked before trust exists; nothing secret is sent until the fingerprint was compared."""
 
 
@@ -67,9 +65,7 @@ class Presented(Message, kind=Kind.PRESENTED):
     expires_in_s: float
 
 
-class Present(
-    Message, kind=Kind.PRESENT, senders=PEOPLE, receivers={Role.PRIME, Role.FILE}, reply=Presented
-):
+class Present(Message, kind=Kind.PRESENT, senders=PEOPLE, receivers={Role.PRIME, Role.FILE}, reply=Presented):
     """Show a ticket, and prove that it is one's own: `proof` signs the server's nonce and node id.
 
     Repeated with a fresh ticket before the shown one runs out. Refused with TICKET_REFUSED.

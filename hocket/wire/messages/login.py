@@ -89,9 +89,7 @@ class FreshTicket(Message, kind=Kind.FRESH_TICKET):
     cluster_ns: int
 
 
-class SessionHeartbeat(
-    Message, kind=Kind.SESSION_HEARTBEAT, senders=PEOPLE, receivers={Role.AUTH}, reply=FreshTicket
-):
+class SessionHeartbeat(Message, kind=Kind.SESSION_HEARTBEAT, senders=PEOPLE, receivers={Role.AUTH}, reply=FreshTicket):
     """Still here."""
 
 
@@ -99,9 +97,7 @@ class LogOut(Message, kind=Kind.LOG_OUT, senders=PEOPLE, receivers={Role.AUTH}, 
     """End the session at once."""
 
 
-class SessionEnded(
-    Message, kind=Kind.SESSION_ENDED, senders={Role.AUTH, Role.FILE}, receivers=PEOPLE
-):
+class SessionEnded(Message, kind=Kind.SESSION_ENDED, senders={Role.AUTH, Role.FILE}, receivers=PEOPLE):
     """The session is over: banned, disabled, logged out elsewhere. No fresh ticket will come."""
 
     code: ShortText

@@ -111,7 +111,9 @@ class Retire(Message, kind=Kind.RETIRE, senders={Role.PRIME, Role.PLANE}, receiv
     why: Text = ""
 
 
-class EndSessions(Message, kind=Kind.END_SESSIONS, senders={Role.PRIME, Role.AUTH}, receivers=CHILDREN | {Role.PRIME}, reply=Done):
+class EndSessions(
+    Message, kind=Kind.END_SESSIONS, senders={Role.PRIME, Role.AUTH}, receivers=CHILDREN | {Role.PRIME}, reply=Done
+):
     """Cut these off at once: all sessions of `user`, or the one `session` (log-out)."""
 
     code: ShortText

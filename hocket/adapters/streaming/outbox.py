@@ -1,0 +1,131 @@
+"""What one listener still has to be sent: whole control frames, and pieces of files.
+
+Pieces go out by `sendfile` on plain sockets; on TLS they pass through one buffer that all listeners
+share (read by `preadv` rather than mapped: a file that somebody truncates must not kill the node).
+"""
+
+import os
+import socket
+import ssl
+from collections import deque
+
+from hocket.adapters.streaming.files import OpenFile
+from hocket.wire import codec, limits
+from hocket.wire.codec import Flag
+from hocket.wire.kinds import Kind
+
+SLICE_BYTES = 256 * 1024
+"""One pass of TLS: large enough to amortise the call, small enough for the cache."""
+
+TURN_BYTES = 1024 * 1024
+"""What one listener may send before the others get their turn."""
+
+_shared = bytearray(limits.HEADER_BYTES + SLICE_BYTES)
+"""Only ever used inside one call, on the one thread of the event loop."""
+
+
+class FileShrank(Exception):
+    """The file ended before the bytes that were promised: the stream cannot go on in step."""
+
+
+class Piece:
+    """The reply to one Read: a header, then `left_bytes` of a file from `offset_bytes`."""
+
+    __slots__ = ("file", "header", "left_bytes", "offset_bytes")
+
+    def __init__(self, file: OpenFile, correlation: int, offset_bytes: int, length_bytes: int) -> None:
+        self.file = file
+        self.header = codec.header(Kind.CHUNK, Flag.REPLY | Flag.RAW, correlation, length_bytes)
+        self.offset_bytes = offset_bytes
+        self.left_bytes = length_bytes
+
+
+class Outbox:
+    """A queue of frames for one socket. `send` raises OSError, FileShrank."""
+
+    __slots__ = ("_queue", "control_bytes", "pieces")
+
+    def __init__(self) -> None:
+        self._queue: deque[memoryview | Piece] = deque()
+        self.control_bytes = 0
+        self.pieces = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def add_frame(self, frame: bytes) -> None:
+        self._queue.append(memoryview(frame))
+        self.control_bytes += len(frame)
+
+    def add_piece(self, piece: Piece) -> None:
+        piece.file.shared_by += 1
+        self._queue.append(piece)
+        self.pieces += 1
+
+    def clear(self) -> list[OpenFile]:
+        """Drop everything; the files that its pieces held, for giving back."""
+        files = [item.file for item in self._queue if isinstance(item, Piece)]
+        self._queue.clear()
+        self.control_bytes = self.pieces = 0
+        return files
+
+    def send(self, sock: socket.socket, done: list[OpenFile]) -> int:
+        """Send until the socket is full or a turn is over. Returns the bytes sent; puts the files of
+        finished pieces into `done`. BlockingIOError and its TLS kin never come out of here."""
+        sent_bytes = 0
+        try:
+            while self._queue and sent_bytes < TURN_BYTES:
+                item = self._queue[0]
+                if isinstance(item, Piece):
+                    before_bytes = item.left_bytes
+                    try:
+                        _send_tls(sock, item) if isinstance(sock, ssl.SSLSocket) else _send_plain(sock, item)
+                    finally:
+                        sent_bytes += before_bytes - item.left_bytes
+                    if item.left_bytes == 0 and not item.header:
+                        self._queue.popleft()
+                        self.pieces -= 1
+                        done.append(item.file)
+                    continue
+                count = sock.send(item)
+                sent_bytes += count
+                self.control_bytes -= count
+                if count == len(item):
+                    self._queue.popleft()
+                else:
+                    self._queue[0] = item[count:]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+        return sent_bytes
+
+
+def _send_plain(sock: socket.socket, piece: Piece) -> None:
+    if piece.header:
+        more = socket.MSG_MORE if piece.left_bytes else 0
+        piece.header = piece.header[sock.send(piece.header, more) :]
+        return
+    count = os.sendfile(sock.fileno(), piece.file.fd, piece.offset_bytes, piece.left_bytes)
+    if count == 0:
+        raise FileShrank
+    piece.offset_bytes += count
+    piece.left_bytes -= count
+
+
+def _send_tls(sock: ssl.SSLSocket, piece: Piece) -> None:
+    """One slice. After a full socket OpenSSL wants the same bytes again: they are read again."""
+    header_bytes = len(piece.header)
+    wanted = min(SLICE_BYTES, piece.left_bytes)
+    with memoryview(_shared) as view:
+        view[:header_bytes] = piece.header
+        got = os.preadv(piece.file.fd, [view[header_bytes : header_bytes + wanted]], piece.offset_bytes)
+        if got < wanted:
+            raise FileShrank
+        at, end = 0, header_bytes + wanted
+        try:
+            while at < end:
+                at += sock.send(view[at:end])
+        finally:
+            body_bytes = max(0, at - header_bytes)
+            piece.header = piece.header[at:]
+            piece.offset_bytes += body_bytes
+            piece.left_bytes -= body_bytes
