@@ -2,18 +2,8 @@
 
 from collections.abc import Callable
 
-from hocket.adapters.outputs.base import (
-    DeviceTime,
-    Drained,
-    FileUnwritable,
-    Lost,
-    Output,
-    OutputError,
-    OutputEvent,
-    Room,
-    Started,
-    Underrun,
-)
+from hocket.adapters.outputs.base import FileUnwritable, Output, OutputError
+from hocket.audio.events import DeviceTime, Drained, Lost, OutputEvent, Room, Started, Underrun
 from hocket.core.errors import ErrorCode, HocketError
 
 __all__ = [
