@@ -55,6 +55,12 @@ class ErrorCode(StrEnum):
     SOUND_DEVICE = "SOUND_DEVICE"
     PLAYBACK_LOST = "PLAYBACK_LOST"
     ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    # nodes and their processes
+    ID_IN_USE = "ID_IN_USE"
+    ID_COPIED = "ID_COPIED"
+    PARENT_MISSING = "PARENT_MISSING"
+    SPAWN_FAILED = "SPAWN_FAILED"
+    BACKING_OFF = "BACKING_OFF"
 
 
 class HocketError(Exception):

@@ -15,7 +15,7 @@ from hocket.wire.message import EVERYONE, Message
 
 PROTOCOL_OLDEST = 1
 PROTOCOL_NEWEST = 1
-NONCE_BYTES = 16
+NONCE_BYTES = 32
 
 Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 

@@ -1,12 +1,11 @@
 """Lists, tracks and their bytes."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 from hocket.core.ids import Role, TrackId
-from hocket.core.track import Track
+from hocket.core.track import Sort, Track
 from hocket.wire import limits
 from hocket.wire.kinds import Kind
 from hocket.wire.limits import Count, ShortText, Text
@@ -14,16 +13,6 @@ from hocket.wire.message import PEOPLE, Message
 from hocket.wire.messages.common import Done
 
 Handle = Annotated[int, Meta(ge=0, lt=2**32)]
-
-
-class SortBy(StrEnum):
-    """What a list is sorted by."""
-
-    NAME = "name"
-    TITLE = "title"
-    ARTIST = "artist"
-    ALBUM = "album"
-    LENGTH = "length"
 
 
 class TrackPage(Message, kind=Kind.TRACK_PAGE):
@@ -44,7 +33,7 @@ class ListTracks(Message, kind=Kind.LIST_TRACKS, senders=PEOPLE, receivers={Role
     search: ShortText = ""
     offset: Count = 0
     limit: Annotated[int, Meta(ge=1, le=limits.MAX_PAGE)] = 100
-    sort: SortBy = SortBy.NAME
+    sort: Sort = Sort.NAME
     descending: bool = False
 
 
