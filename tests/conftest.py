@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.leaks import MARK, LeakWatch
+from tests.kit.wan_fixtures import make_wan, wan  # noqa: F401 - fixtures for every room
 
 
 @pytest.fixture(scope="session", autouse=True)
