@@ -52,7 +52,7 @@ def receive(end: socket.socket, size_bytes: int) -> bytes:
     return received
 
 
-def median_echo_ms(wan: Wan, a: int, b: int, count: int) -> float:
+def echoes_ms(wan: Wan, a: int, b: int, count: int) -> list[float]:
     with connected(wan, a, b) as (near, far):
         for end in (near, far):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -63,7 +63,7 @@ def median_echo_ms(wan: Wan, a: int, b: int, count: int) -> float:
             far.sendall(far.recv(1))
             near.recv(1)
             times.append((time.perf_counter() - start) * 1e3)
-        return statistics.median(times)
+        return times
 
 
 def test_hosts_reach_each_other_and_nothing_else(wan: Wan) -> None:
@@ -80,10 +80,12 @@ def test_hosts_reach_each_other_and_nothing_else(wan: Wan) -> None:
 
 
 def test_delay_is_kept_each_way(wan: Wan) -> None:
-    at_once_ms = median_echo_ms(wan, 1, 2, 15)
     wan.link(1, 2, delay_ms=20, back_delay_ms=40)
-    assert 59.5 <= median_echo_ms(wan, 1, 2, 9) < 61 + 10 * max(1.0, at_once_ms)
-    assert median_echo_ms(wan, 1, 3, 15) < 50
+    times = echoes_ms(wan, 1, 2, 11)
+    assert min(times) >= 59.5
+    assert statistics.median(times) < 120  # on a busy machine; the quickest shows the line itself
+    assert min(times) < 75
+    assert statistics.median(echoes_ms(wan, 1, 3, 11)) < 50
 
 
 def test_a_cut_connection_falls_silent_and_goes_on_when_healed(wan: Wan) -> None:
