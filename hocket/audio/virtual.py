@@ -29,6 +29,11 @@ class VirtualDevice:
         self._schedule: list[tuple[int, bool]] = []  # (when, whether to play from then on), in order
         self._events: list[Started | Underrun | Drained] = []
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its clock ran when it was last asked."""
+        return self._origin_ns is not None
+
     def write(self, frames: int, now_ns: int) -> None:
         """Feed it."""
         self._catch_up(now_ns)

@@ -16,14 +16,8 @@ class VolumeRamp:
         self._before = self._after = gain
         self._start_frame = 0
 
-    @property
-    def target(self) -> float:
-        return self._after
-
     def turn(self, gain: float, at_frame: int) -> None:
-        """Move to gain (0 to 1) from at_frame on, from wherever the gain is there. Raises ValueError."""
-        if not 0.0 <= gain <= 1.0:
-            raise ValueError(f"a gain of {gain} is not in 0 to 1")
+        """Move to gain (0 to 1) from at_frame on, from wherever the gain is there."""
         self._before = self.gain_at(at_frame)
         self._after = gain
         self._start_frame = at_frame

@@ -28,6 +28,12 @@ class FileUnwritable(HocketError):
     code = ErrorCode.DATA_UNWRITABLE
 
 
+def check_gain(gain: float) -> None:
+    """Raises ValueError unless 0 <= gain <= 1."""
+    if not 0.0 <= gain <= 1.0:
+        raise ValueError(f"a gain of {gain} is not in 0 to 1")
+
+
 class Output(ABC):
     """Somewhere for frames to go. Methods may be called from any one thread at a time."""
 
@@ -82,7 +88,7 @@ class Output(ABC):
 
     @abstractmethod
     def set_volume(self, gain: float) -> None:
-        """Linear gain from 0 to 1, reached in a short ramp; at 1 samples pass untouched."""
+        """Linear gain, reached in a short ramp; at 1 samples pass untouched. Raises ValueError outside of 0 to 1."""
 
     @property
     @abstractmethod
