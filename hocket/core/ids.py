@@ -40,6 +40,14 @@ def node_id(role: Role, randomness: bytes) -> NodeId:
     return NodeId(f"{role.value}-{randomness.hex()}")
 
 
+def role_of(node: str) -> Role:
+    """The role in a node id. Raises ValueError for text that is no node id."""
+    role, _, digits = node.partition("-")
+    if len(digits) != 2 * NODE_ID_RANDOM_BYTES or set(digits) - set("0123456789abcdef"):
+        raise ValueError(f"{node!r} is no node id")
+    return Role(role)
+
+
 def session_id(randomness: bytes) -> SessionId:
     """Hex of SESSION_ID_RANDOM_BYTES random bytes."""
     if len(randomness) != SESSION_ID_RANDOM_BYTES:
