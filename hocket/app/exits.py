@@ -71,6 +71,9 @@ EXIT_CODES = {
     # There could be room, but the machine cannot make it now.
     ErrorCode.SPAWN_FAILED: FULL,
     ErrorCode.BACKING_OFF: FULL,
+    ErrorCode.DATA_MISSING: NOT_FOUND,
+    ErrorCode.DATA_BROKEN: REFUSED,
+    ErrorCode.RECORDS_TOO_NEW: REFUSED,
 }
 """Every ErrorCode's exit code; the contract's list is in docs/architecture.md."""
 
