@@ -113,8 +113,9 @@ def test_half_files_of_a_crashed_owner_are_swept(tmp_path: Path) -> None:
     crashing = """
 import os, sys
 from pathlib import Path
-folder = datafolder.DataFolder.open(Path(sys.argv[1]))
-datafolder.os.fsync = lambda fd: os._exit(9)
+from hocket.adapters.datafolder import DataFolder
+folder = DataFolder.open(Path(sys.argv[1]))
+os.fsync = lambda fd: os._exit(9)
 folder.write("file", b"half")
 """
     assert subprocess.run([sys.executable, "-c", crashing, str(tmp_path)], check=False).returncode == 9
