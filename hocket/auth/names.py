@@ -26,7 +26,7 @@ class BadPassword(HocketError):
     code = ErrorCode.BAD_PASSWORD
 
 
-def user_name(text: str) -> UserName:
+def check_user_name(text: str) -> UserName:
     """The name as it is kept: NFC, 1 to 64 visible characters. Raises BadName."""
     # Composing changes the length, at most threefold: what is longer than that is not worth composing.
     if len(text) > 4 * MAX_NAME_CHARS:
@@ -62,8 +62,8 @@ def name_key(text: str) -> str:
     return "".join(char for char in key if char not in _JOINERS)
 
 
-def check_new_password(password: str, name: str) -> None:
-    """Raises BadPassword, with what to do, unless an account called `name` may have it."""
+def check_password(password: str, name: str = "") -> None:
+    """Raises BadPassword, with what to do, unless an account (called `name`, if that is told) may have it."""
     if len(password) < MIN_PASSWORD_CHARS:
         raise BadPassword(
             f"the password has {len(password)} characters",

@@ -12,10 +12,10 @@ from hocket.auth.names import (
     MAX_PASSWORD_BYTES,
     BadName,
     BadPassword,
-    check_new_password,
+    check_password,
+    check_user_name,
     name_key,
     password_bytes,
-    user_name,
 )
 from hocket.core.errors import ErrorCode
 
@@ -24,7 +24,7 @@ from hocket.core.errors import ErrorCode
     "name", ["Someone", "Zoë", "Anna Maria", "名前", "a", "x" * MAX_NAME_CHARS, "نام\u200cها", "👩\u200d👧"]
 )
 def test_a_usual_name_is_kept_as_it_is(name: str) -> None:
-    assert user_name(name) == name
+    assert check_user_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_usual_name_is_kept_as_it_is(name: str) -> None:
 )
 def test_a_bad_name_is_refused_with_its_reason(name: str, reason: str) -> None:
     with pytest.raises(BadName, match=reason.replace("+", r"\+")) as caught:
-        user_name(name)
+        check_user_name(name)
     assert caught.value.code is ErrorCode.BAD_NAME
     assert caught.value.hint
 
@@ -54,7 +54,7 @@ def test_a_bad_name_is_refused_with_its_reason(name: str, reason: str) -> None:
 def test_names_are_composed_before_they_are_measured() -> None:
     decomposed = unicodedata.normalize("NFD", "ë" * MAX_NAME_CHARS)
     assert len(decomposed) == 2 * MAX_NAME_CHARS
-    assert user_name(decomposed) == "ë" * MAX_NAME_CHARS
+    assert check_user_name(decomposed) == "ë" * MAX_NAME_CHARS
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_names_that_look_alike_are_one_account(one: str, other: str) -> None:
 @given(st.text(max_size=80))
 def test_a_name_that_passes_is_stable_and_bounded(text: str) -> None:
     try:
-        name = user_name(text)
+        name = check_user_name(text)
     except BadName:
         return
-    assert user_name(name) == name
+    assert check_user_name(name) == name
     assert unicodedata.is_normalized("NFC", name)
     assert 1 <= len(name) <= MAX_NAME_CHARS
     assert name_key(name) == name_key(text)
@@ -105,14 +105,14 @@ def test_a_key_is_its_own_key_whatever_was_typed(text: str) -> None:
 )
 def test_a_bad_password_is_refused_with_its_reason(password: str, reason: str) -> None:
     with pytest.raises(BadPassword, match=reason) as caught:
-        check_new_password(password, "Anna Maria")
+        check_password(password, "Anna Maria")
     assert caught.value.code is ErrorCode.BAD_PASSWORD
     assert password not in str(caught.value) or not password
 
 
 @pytest.mark.parametrize("password", ["eight888", "four words in a row", "x" * MAX_PASSWORD_BYTES, "пароль из слов"])
 def test_a_usual_password_may_be_taken(password: str) -> None:
-    check_new_password(password, "Anna Maria")
+    check_password(password, "Anna Maria")
 
 
 def test_a_password_is_the_same_however_its_accents_are_typed() -> None:
