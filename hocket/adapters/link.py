@@ -73,6 +73,7 @@ class Link(asyncio.BufferedProtocol):
         self._opening: Opening | None = None
         self._waiting: dict[int, tuple[Message, asyncio.Future[Message | bytes]]] = {}
         self._last_correlation = 0
+        self.sender_role = Role.LISTENER  # as what the peer's messages are judged; an owner may raise it
         self._tasks: set[asyncio.Task[None]] = set()
         self._hello_timer: asyncio.TimerHandle | None = None
         self._error: HocketError | None = None
@@ -177,7 +178,9 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         why = f": {exc}" if exc else ""
-        self._finish(NotReachable(f"the connection to {self._peer_name()} is lost{why}", code=ErrorCode.CONNECTION_LOST))
+        self._finish(
+            NotReachable(f"the connection to {self._peer_name()} is lost{why}", code=ErrorCode.CONNECTION_LOST)
+        )
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -211,6 +214,7 @@ class Link(asyncio.BufferedProtocol):
         if not isinstance(message, Hello) or self._opening is None:
             raise ProtocolError(f"{type(message).__name__} before HELLO")
         self._opening.receive(message)
+        self.sender_role = message.role
         if self._hello_timer is not None:
             self._hello_timer.cancel()
         self._decoder.max_control_bytes = limits.MAX_CONTROL_BODY_BYTES
@@ -244,7 +248,7 @@ class Link(asyncio.BufferedProtocol):
         if isinstance(message, Hello):
             raise ProtocolError("a second HELLO on one connection")
         try:
-            permissions.check(message, self.peer.role, self._mine.role)
+            permissions.check(message, self.sender_role, self._mine.role)
         except ProtocolError as error:
             if type(message).reply is None:
                 raise
@@ -423,6 +427,10 @@ class LinkServer:
     @property
     def links(self) -> frozenset[Link]:
         return frozenset(self._links)
+
+    @property
+    def is_listening(self) -> bool:
+        return self._server is not None
 
     async def start(self, address: HostPort) -> HostPort:
         """Listen; port 0 takes a free one. Returns the address taken. Raises HocketError (PORT_BUSY)."""

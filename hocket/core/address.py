@@ -35,6 +35,16 @@ class HostPort(msgspec.Struct, frozen=True, array_like=True, order=True):
         return cls(host, int(port_text))
 
     @property
+    def is_wildcard(self) -> bool:
+        """Every interface of a machine: fit for listening, not for connecting from elsewhere."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
+    def on_this_machine(self) -> "HostPort":
+        """Where a process of the same machine connects to."""
+        return HostPort({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), self.port)
+
+    @property
     def is_loopback(self) -> bool:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 

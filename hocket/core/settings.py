@@ -19,6 +19,9 @@ MAX_LOAD = 6
 MAX_USERS = 200
 """Sessions on one authentication node; a session costs a heartbeat every few seconds."""
 
+MAX_STREAMS = 1000
+"""Listeners on one streaming node. On TLS a CD stream costs 0.02 to 0.03 % of a core; see benchmarks/streaming.py."""
+
 IDLE_S = 60.0
 """A node with nobody on it retires after this long."""
 

@@ -1,0 +1,139 @@
+"""primeNODE.py: host a cluster on this machine."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from hocket.app.options import Program, UsageError
+from hocket.core import settings
+from hocket.core.address import HostPort
+from hocket.nodes.prime.config import PrimeConfig
+from hocket.nodes.prime.node import Prime
+
+log = logging.getLogger(__name__)
+
+PROGRAM = Program("prime", "Host a cluster on this machine: registry, log-ins, streaming nodes and the music library.")
+
+Positive = Annotated[int, Parameter(validator=Number(gte=1))]
+Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
+
+
+@PROGRAM.app.default
+def serve(
+    *,
+    listen: str = settings.PRIME,
+    data: Path = Path("data"),
+    music: Path = Path("music"),
+    max_load: Positive = settings.MAX_LOAD,
+    max_users: Positive = settings.MAX_USERS,
+    max_streams: Positive = settings.MAX_STREAMS,
+    idle: Seconds = settings.IDLE_S,
+    node_ports: str = "",
+    audio: Literal["tls", "plain"] = "tls",
+    demo: bool = False,
+    records: str = "",
+    lease: Seconds = settings.LEASE_S,
+    heartbeat: Seconds = settings.HEARTBEAT_S,
+    ticket: Seconds = settings.TICKET_S,
+    session_heartbeat: Seconds = settings.SESSION_HEARTBEAT_S,
+    session_grace: Seconds = settings.SESSION_GRACE_S,
+    orphan_grace: Seconds = settings.ORPHAN_GRACE_S,
+) -> int:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    listen
+        HOST:PORT for listeners and nodes; 0.0.0.0:50001 opens it to other machines, port 0 takes a free one.
+    data
+        Folder for keys, accounts and the library's index; made if missing.
+    music
+        Folder with WAV files.
+    max_load
+        Nodes (authentication and streaming together) on this machine.
+    max_users
+        Listeners on one authentication node.
+    max_streams
+        Listeners on one streaming node.
+    idle
+        Seconds after which a node that nobody uses ends.
+    node_ports
+        A-B: the ports that spawned nodes may take, for firewalls. Any free port by default.
+    audio
+        `plain` sends audio without TLS, for networks that you trust; control connections always use TLS.
+    demo
+        Let the demo accounts log in from other machines, too (while no real account exists).
+    records
+        SQLAlchemy URL of the account database; SQLite in the data folder by default.
+    lease
+        Seconds without a heartbeat after which a node is suspected.
+    heartbeat
+        Seconds between the heartbeats of nodes.
+    ticket
+        Seconds that a listener's ticket holds.
+    session_heartbeat
+        Seconds between the heartbeats of listeners.
+    session_grace
+        Seconds after its ticket's end in which a session can still be resumed on another node.
+    orphan_grace
+        Seconds that nodes serve on without a prime.
+    """
+    if session_heartbeat * 2 > ticket:
+        raise UsageError(
+            f"--ticket {ticket:g} is too short for --session-heartbeat {session_heartbeat:g}",
+            hint="a ticket must outlive at least two heartbeats",
+        )
+    config = PrimeConfig(
+        listen=HostPort.parse(listen),
+        data=data,
+        music=music,
+        max_load=max_load,
+        max_users=max_users,
+        max_streams=max_streams,
+        idle_s=idle,
+        node_ports=_ports(node_ports),
+        audio_plain=audio == "plain",
+        demo=demo,
+        records=records,
+        heartbeat_s=heartbeat,
+        lease_s=lease,
+        ticket_s=ticket,
+        session_heartbeat_s=session_heartbeat,
+        session_grace_s=session_grace,
+        orphan_grace_s=orphan_grace,
+        log_level=logging.getLogger().level,
+    )
+    return asyncio.run(_serve(config))
+
+
+async def _serve(config: PrimeConfig) -> int:
+    loop = asyncio.get_running_loop()
+    prime = Prime(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, prime.end, signal.Signals(number).name)
+    address = await prime.start()
+    try:
+        print(f"prime ready {address}", flush=True)
+        log.info("stopping: %s", await prime.run())
+    finally:
+        await prime.stop()
+    return 0
+
+
+def _ports(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    first, dash, last = text.partition("-")
+    if not dash or not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last) <= 65535:
+        raise UsageError(f"--node-ports {text!r} is no range of ports", hint="write it as in 50010-50030")
+    return int(first), int(last)
+
+
+def main() -> int:
+    """Entry point of primeNODE.py."""
+    return PROGRAM()

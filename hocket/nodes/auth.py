@@ -1,0 +1,303 @@
+"""The authentication node: checks passwords, keeps sessions by heartbeat, signs tickets."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+
+from hocket.adapters.clocks import SystemClock, random_bytes
+from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.passwords import Passwords
+from hocket.adapters.tls import server_context
+from hocket.auth.accounts import Rights, User, judge_login
+from hocket.auth.keys import SEED_BYTES, SigningKey
+from hocket.auth.revocations import Revocations
+from hocket.auth.sessions import Session, Sessions
+from hocket.auth.tickets import Ticket, TicketVerifier, check_possession, sign_ticket
+from hocket.core.clock import NS_PER_S
+from hocket.core.errors import ErrorCode, HocketError, NotReachable
+from hocket.core.ids import SESSION_ID_RANDOM_BYTES, Role, SeatId, SessionId, UserName, session_id
+from hocket.nodes.childsettings import ChildSettings
+from hocket.nodes.ports import advertised, listen_on
+from hocket.nodes.uplink import Uplink
+from hocket.wire.message import Message
+from hocket.wire.messages.common import Done, Ping, Pong
+from hocket.wire.messages.login import (
+    FreshTicket,
+    LoggedIn,
+    Login,
+    LogOut,
+    Resume,
+    SessionEnded,
+    SessionHeartbeat,
+)
+from hocket.wire.messages.nodes import (
+    Account,
+    AccountGet,
+    AttemptResult,
+    Drain,
+    EndSessions,
+    GrantRenew,
+    Heartbeat,
+    PasswordRehash,
+    Register,
+    Registered,
+    Retire,
+    SeatReserve,
+    SeatReserved,
+)
+from hocket.wire.messages.tracks import NodeDraining
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 1.0
+DRAIN_TIMEOUT_S = 20.0
+"""Sessions that did not move by then resume elsewhere by themselves, when their connection ends."""
+
+
+class AuthNode:
+    """One authentication node. `run` serves until it is told to end, and returns why."""
+
+    def __init__(self, own: ChildSettings, on_supervised: Callable[[bool], None]) -> None:
+        self._own = own
+        self._clock = SystemClock()
+        self._key = SigningKey(random_bytes(SEED_BYTES))
+        self._grant = b""
+        self._sessions = Sessions(own.capacity, silence_s=own.ticket_s)
+        self._revoked = Revocations()
+        self._verifier = TicketVerifier(own.authority_key, self._revoked)
+        self._links: dict[SessionId, Link] = {}
+        self._sessions_on: dict[Link, SessionId] = {}
+        self._passwords = Passwords()
+        self._server = LinkServer(server_context(own.credentials), Role.AUTH, own.node, self)
+        self._uplink = Uplink(
+            own,
+            describe=self._describe,
+            load=self._load,
+            on_registered=self._on_registered,
+            on_message=self._on_prime,
+            on_supervised=on_supervised,
+        )
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._drain_due_s = float("inf")
+        self.registered = asyncio.Event()
+
+    async def run(self) -> str:
+        """Serve. Raises HocketError (PORT_BUSY, refused by the prime)."""
+        await listen_on(self._server.start, self._own)
+        uplink = asyncio.create_task(self._uplink.run())
+        sweep = asyncio.create_task(self._sweep())
+        try:
+            await asyncio.wait([uplink, sweep, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            if uplink.done():
+                await uplink
+            return sweep.result() if sweep.done() else self._ended.result()
+        finally:
+            for task in (uplink, sweep):
+                task.cancel()
+            await asyncio.gather(uplink, sweep, return_exceptions=True)
+            await self._server.stop()
+            self._passwords.close()
+
+    def end(self, why: str) -> None:
+        """Make `run` return."""
+        if not self._ended.done():
+            self._ended.set_result(why)
+
+    # -- listeners (link.Owner)
+
+    async def on_message(self, link: Link, message: Message) -> Message | None:
+        match message:
+            case Ping():
+                return Pong()
+            case Login():
+                return await self._login(link, message)
+            case Resume():
+                return await self._resume(link, message)
+            case SessionHeartbeat():
+                return self._heartbeat(link)
+            case LogOut():
+                return await self._log_out(link)
+        raise HocketError(f"{type(message).__name__} is not for an authentication node", code=ErrorCode.NOT_ALLOWED)
+
+    def on_closed(self, link: Link, error: HocketError) -> None:
+        """The session stays for a while: its listener may come back, or resume elsewhere."""
+        self._detach(link)
+
+    async def _login(self, link: Link, asked: Login) -> LoggedIn:
+        self._sessions.check(asked.seat, self._now_s())
+        try:
+            host = link.peer_address.host
+            account = await self._uplink.request(AccountGet(asked.user, host), Account)
+            fits = await self._passwords.verify(account.password_hash if account.found else "", asked.password)
+            self._uplink.notify(AttemptResult(asked.user, host, fits.matches))
+            user = judge_login(_user(account), fits.matches)
+            if fits.needs_rehash:
+                new_hash = await self._passwords.hash(asked.password)
+                self._uplink.notify(PasswordRehash(user.name, account.password_hash, new_hash))
+        except HocketError:
+            self._sessions.refuse(asked.seat, self._now_s())
+            raise
+        except BaseException:
+            self._sessions.release(asked.seat, self._now_s())
+            raise
+        fresh = session_id(random_bytes(SESSION_ID_RANDOM_BYTES))
+        return self._open(link, asked.seat, Session(fresh, user.name, user.rights, asked.session_key))
+
+    async def _resume(self, link: Link, asked: Resume) -> LoggedIn:
+        now_ns = self._uplink.cluster_ns()
+        ticket = self._verifier.verify(asked.ticket, now_ns, round(self._own.session_grace_s * NS_PER_S))
+        check_possession(ticket, link.my_nonce, self._own.node, asked.proof)
+        self._sessions.check(asked.seat, self._now_s())
+        try:
+            account = await self._uplink.request(AccountGet(ticket.user, link.peer_address.host, True), Account)
+            user = judge_login(_user(account), True)
+        except BaseException:
+            self._sessions.release(asked.seat, self._now_s())
+            raise
+        return self._open(link, asked.seat, Session(ticket.session, user.name, user.rights, ticket.session_key))
+
+    def _open(self, link: Link, seat: SeatId, session: Session) -> LoggedIn:
+        if not link.is_open:
+            self._sessions.release(seat, self._now_s())
+            raise NotReachable("the listener is gone")
+        self._sessions.open(seat, session, self._now_s())
+        former = self._links.get(session.id)
+        self._detach(link)
+        self._links[session.id] = link
+        self._sessions_on[link] = session.id
+        if former is not None and former is not link:
+            former.close()
+        self._uplink.load_changed()
+        ticket = self._ticket(session)
+        own = self._own
+        now_ns = self._uplink.cluster_ns()
+        return LoggedIn(session.id, session.user, ticket, own.ticket_s, own.session_heartbeat_s, now_ns)
+
+    def _heartbeat(self, link: Link) -> FreshTicket:
+        session = self._sessions.heartbeat(self._session_of(link), self._now_s())
+        return FreshTicket(self._ticket(session), self._uplink.cluster_ns())
+
+    async def _log_out(self, link: Link) -> None:
+        session = self._sessions.end(self._session_of(link), self._now_s())
+        self._detach(link)
+        if session is None:
+            return
+        self._revoked.end_session(session.id, self._uplink.cluster_ns())
+        self._uplink.load_changed()
+        with contextlib.suppress(NotReachable):  # then its tickets end by themselves, in seconds
+            message = EndSessions(ErrorCode.SESSION_ENDED.value, "logged out", session=session.id)
+            await self._uplink.request(message, Done)
+
+    def _session_of(self, link: Link) -> SessionId:
+        session = self._sessions_on.get(link)
+        if session is None:
+            raise HocketError(
+                "no session is open on this connection", code=ErrorCode.SESSION_ENDED, hint="log in again"
+            )
+        return session
+
+    def _detach(self, link: Link) -> None:
+        session = self._sessions_on.pop(link, None)
+        if session is not None and self._links.get(session) is link:
+            del self._links[session]
+
+    def _cut(self, session: Session, code: str, text: str) -> None:
+        """Tell a listener that its session is over, and close."""
+        if (link := self._links.get(session.id)) is not None:
+            self._detach(link)
+            link.notify(SessionEnded(code, text))
+            link.close()
+
+    def _ticket(self, session: Session) -> bytes:
+        if not self._grant:
+            raise NotReachable("this authentication node is not registered yet", hint="try again in a moment")
+        now_ns = self._uplink.cluster_ns()
+        expires_ns = now_ns + round(self._own.ticket_s * NS_PER_S)
+        ticket = Ticket(session.id, session.user, int(session.rights), session.session_key, now_ns, expires_ns)
+        return sign_ticket(ticket, self._grant, self._key)
+
+    # -- the prime
+
+    def _describe(self, boot: str) -> Register:
+        own = self._own
+        address = advertised(own, self._server.address)
+        return Register(boot, own.parent, address, os.getpid(), own.capacity, self._used(), ticket_key=self._key.public)
+
+    def _load(self) -> Heartbeat:
+        return Heartbeat(self._used(), self._sessions.draining)
+
+    def _used(self) -> int:
+        """Places that are taken: sessions, and seats that were promised."""
+        return len(self._sessions) + self._sessions.seats
+
+    def _on_registered(self, registered: Registered) -> None:
+        self._grant = registered.grant
+        self.registered.set()
+
+    async def _on_prime(self, message: Message) -> Message | None:
+        match message:
+            case SeatReserve():
+                self._sessions.reserve(message.seat, self._now_s(), message.ttl_s)
+                return SeatReserved(self._sessions.free)
+            case EndSessions():
+                self._end_sessions(message)
+            case GrantRenew():
+                self._grant = message.grant
+            case Drain():
+                self._drain(message.why)
+            case Retire():
+                self.end(message.why or "retired")
+            case Ping():
+                return Pong()
+        return None
+
+    def _end_sessions(self, message: EndSessions) -> None:
+        now_s, now_ns = self._now_s(), self._uplink.cluster_ns()
+        ended = []
+        if message.session:
+            self._revoked.end_session(message.session, now_ns)
+            ended = [session for session in [self._sessions.end(message.session, now_s)] if session]
+        if message.user:
+            self._revoked.end_user(UserName(message.user), now_ns)
+            ended += self._sessions.end_user(UserName(message.user), now_s)
+        for session in ended:
+            self._cut(session, message.code, message.text)
+        self._uplink.load_changed()
+
+    def _drain(self, why: str) -> None:
+        if self._sessions.draining:
+            return
+        self._sessions.draining = True
+        self._drain_due_s = self._now_s() + DRAIN_TIMEOUT_S
+        for link in self._links.values():
+            link.notify(NodeDraining(why or "this node is being drained"))
+        self._uplink.load_changed()
+        if not self._used():
+            self.end("drained")
+
+    # -- inside
+
+    async def _sweep(self) -> str:
+        """Let time end seats and sessions."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now_s = self._now_s()
+            expired = self._sessions.expire(now_s)
+            for session in expired.sessions:
+                log.info("the session of %s ended: no heartbeat", session.user)
+                self._cut(session, ErrorCode.SESSION_ENDED.value, "no heartbeat came in time")
+            if expired.seats or expired.sessions:
+                self._uplink.load_changed()
+            if self._sessions.draining and (not self._used() or now_s >= self._drain_due_s):
+                return "drained"
+
+    def _now_s(self) -> float:
+        return self._clock.monotonic_s()
+
+
+def _user(account: Account) -> User | None:
+    if not account.found:
+        return None
+    return User(account.user, account.password_hash, Rights(account.rights), account.disabled)

@@ -1,0 +1,299 @@
+"""The streaming node: lists tracks and sends their bytes to whoever shows a ticket."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from hocket.adapters.clocks import SystemClock
+from hocket.adapters.library import LibraryIndex, open_track
+from hocket.adapters.streaming import Connection, OpenFile, OpenFiles, StreamServer
+from hocket.adapters.tls import server_context
+from hocket.auth.accounts import Rights
+from hocket.auth.revocations import Revocations
+from hocket.auth.tickets import Ticket, TicketVerifier, check_possession
+from hocket.core.clock import NS_PER_S
+from hocket.core.errors import ErrorCode, HocketError, TicketRefused, TrackMissing, TrackUnplayable
+from hocket.core.ids import UserName
+from hocket.core.track import Track
+from hocket.nodes.childsettings import ChildSettings
+from hocket.nodes.ports import advertised, listen_on
+from hocket.nodes.uplink import Uplink
+from hocket.wire import limits
+from hocket.wire.message import Message
+from hocket.wire.messages.common import Ping, Pong, Present, Presented
+from hocket.wire.messages.login import SessionEnded
+from hocket.wire.messages.nodes import (
+    CatalogueRefresh,
+    Drain,
+    EndSessions,
+    Heartbeat,
+    Register,
+    Registered,
+    Retire,
+)
+from hocket.wire.messages.tracks import (
+    CatalogueChanged,
+    CloseTrack,
+    FindTrack,
+    ListTracks,
+    NodeDraining,
+    OpenTrack,
+    Read,
+    TrackFound,
+    TrackOpened,
+    TrackPage,
+)
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS_PER_STREAM = 2
+"""Listeners that are connected but play nothing (warm, paused) may be as many again as those that play."""
+
+EXTRA_CONNECTIONS = 64
+DRAIN_TIMEOUT_S = 20.0
+"""Listeners that did not move by then have lost this node anyway."""
+
+PAGE_BYTES = 200 * 1024
+"""A page stops here even if fewer tracks than asked for fit: names may be long."""
+
+
+class Listener:
+    """What the node knows of one connection."""
+
+    __slots__ = ("files", "last_handle", "ticket")
+
+    def __init__(self) -> None:
+        self.ticket: Ticket | None = None
+        self.files: dict[int, OpenFile] = {}
+        self.last_handle = 0
+
+
+class FileNode:
+    """One streaming node. `run` serves until it is told to end, and returns why."""
+
+    def __init__(self, own: ChildSettings, on_supervised: Callable[[bool], None]) -> None:
+        self._own = own
+        self._clock = SystemClock()
+        self._index = LibraryIndex(own.index)
+        self._revoked = Revocations()
+        self._verifier = TicketVerifier(own.authority_key, self._revoked)
+        self._files = OpenFiles(lambda track: open_track(own.music, track))
+        self._server = StreamServer(
+            own.node,
+            self,
+            self._files,
+            self._clock,
+            None if own.audio_plain else server_context(own.credentials),
+            CONNECTIONS_PER_STREAM * own.capacity + EXTRA_CONNECTIONS,
+        )
+        self._uplink = Uplink(
+            own,
+            describe=self._describe,
+            load=self._load,
+            on_registered=self._on_registered,
+            on_message=self._on_message,
+            on_supervised=on_supervised,
+        )
+        self._draining = False
+        self._drain_timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.registered = asyncio.Event()
+
+    async def run(self) -> str:
+        """Serve. Raises HocketError (PORT_BUSY, refused by the prime)."""
+        self._index.refresh()
+        await listen_on(self._server.start, self._own)
+        uplink = asyncio.create_task(self._uplink.run())
+        try:
+            await asyncio.wait([uplink, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            if uplink.done():
+                await uplink
+            return self._ended.result()
+        finally:
+            uplink.cancel()
+            await asyncio.gather(uplink, return_exceptions=True)
+            if self._drain_timer is not None:
+                self._drain_timer.cancel()
+            self._server.stop()
+
+    def end(self, why: str) -> None:
+        """Make `run` return."""
+        if not self._ended.done():
+            self._ended.set_result(why)
+
+    # -- listeners (streaming.Service)
+
+    def answer(self, connection: Connection, message: Message) -> Message | None:
+        """See `hocket.adapters.streaming.Service`."""
+        if isinstance(message, Ping):
+            return Pong()
+        if isinstance(message, Present):
+            return self._present(connection, message)
+        listener = self._admitted(connection)
+        match message:
+            case ListTracks():
+                return self._page(message)
+            case FindTrack():
+                return TrackFound(self._index.catalogue.resolve(message.text))
+            case OpenTrack():
+                return self._open(listener, message)
+            case CloseTrack():
+                self._close(listener, message.handle)
+                return None
+        raise HocketError(f"{type(message).__name__} is not for a streaming node", code=ErrorCode.NOT_ALLOWED)
+
+    def file_for(self, connection: Connection, read: Read) -> OpenFile:
+        """See `hocket.adapters.streaming.Service`."""
+        file = self._admitted(connection).files.get(read.handle)
+        if file is None:
+            raise TrackMissing(f"no track is open under handle {read.handle}", hint="open it first")
+        return file
+
+    def closed(self, connection: Connection) -> None:
+        """See `hocket.adapters.streaming.Service`."""
+        listener = connection.user_data
+        if isinstance(listener, Listener):
+            for file in listener.files.values():
+                self._files.give_back(file)
+            listener.files.clear()
+        self._uplink.load_changed()
+        if self._draining and len(self._server.connections) <= 1:
+            self.end("drained")
+
+    def _present(self, connection: Connection, message: Present) -> Presented:
+        now_ns = self._uplink.cluster_ns()
+        ticket = self._verifier.verify(message.ticket, now_ns)
+        if not ticket.may(Rights.LISTEN):
+            raise TicketRefused("this account may not listen", hint="ask whoever looks after the cluster")
+        check_possession(ticket, connection.my_nonce, self._own.node, message.proof)
+        listener = connection.user_data
+        if not isinstance(listener, Listener):
+            listener = connection.user_data = Listener()
+            self._uplink.load_changed()
+        if listener.ticket is not None and listener.ticket.session != ticket.session:
+            raise TicketRefused("a connection serves one session", hint="connect anew")
+        listener.ticket = ticket
+        expires_in_s = (ticket.expires_ns - now_ns) / NS_PER_S
+        connection.due_s = self._clock.monotonic_s() + expires_in_s
+        return Presented(expires_in_s)
+
+    def _admitted(self, connection: Connection) -> Listener:
+        listener = connection.user_data
+        if not isinstance(listener, Listener) or connection.due_s < self._clock.monotonic_s():
+            raise TicketRefused("no valid ticket was shown on this connection", hint="log in again")
+        return listener
+
+    def _page(self, asked: ListTracks) -> TrackPage:
+        catalogue = self._index.catalogue
+        total, tracks = catalogue.page(asked.search, asked.offset, asked.limit, asked.sort, asked.descending)
+        return TrackPage(catalogue.revision, total, asked.offset, _that_fit(tracks))
+
+    def _open(self, listener: Listener, message: OpenTrack) -> TrackOpened:
+        if self._draining:
+            raise HocketError("this streaming node is being drained", code=ErrorCode.DRAINING, hint="ask the prime")
+        if not listener.files and self._streams() >= self._own.capacity:
+            raise HocketError(f"all {self._own.capacity} streams are taken", code=ErrorCode.NODE_FULL)
+        if len(listener.files) >= limits.MAX_OPEN_TRACKS:
+            raise HocketError(
+                f"{limits.MAX_OPEN_TRACKS} tracks are open on this connection",
+                code=ErrorCode.TOO_MANY_REQUESTS,
+                hint="close one first",
+            )
+        track = self._index.catalogue.get(message.track)
+        if track is None:
+            raise TrackMissing(f"{self._own.node} does not hold {message.track}", hint="list the tracks again")
+        if track.problem:
+            raise TrackUnplayable(f"'{track.name}' cannot be played", hint=track.problem)
+        file = self._files.take(track)
+        listener.last_handle += 1
+        listener.files[listener.last_handle] = file
+        return TrackOpened(listener.last_handle, file.track)
+
+    def _close(self, listener: Listener, handle: int) -> None:
+        file = listener.files.pop(handle, None)
+        if file is not None:
+            self._files.give_back(file)
+
+    def _streams(self) -> int:
+        return sum(1 for c in self._server.connections if isinstance(c.user_data, Listener) and c.user_data.files)
+
+    # -- the prime
+
+    def _describe(self, boot: str) -> Register:
+        own = self._own
+        address = advertised(own, self._server.address)
+        return Register(boot, own.parent, address, os.getpid(), own.capacity, self._load().load)
+
+    def _load(self) -> Heartbeat:
+        listeners = sum(1 for c in self._server.connections if isinstance(c.user_data, Listener))
+        return Heartbeat(listeners, self._draining, self._server.sent_bytes)
+
+    def _on_registered(self, registered: Registered) -> None:
+        self._refresh(registered.catalogue_revision)
+        self.registered.set()
+
+    async def _on_message(self, message: Message) -> Message | None:
+        match message:
+            case CatalogueRefresh():
+                self._refresh(message.revision)
+            case EndSessions():
+                self._end_sessions(message)
+            case Drain():
+                self._drain(message.why)
+            case Retire():
+                self.end(message.why or "retired")
+            case Ping():
+                return Pong()
+        return None
+
+    def _refresh(self, revision: int) -> None:
+        """Load the control node's index if it is newer, and tell the listeners."""
+        before = self._index.catalogue
+        self._index.refresh()
+        now = self._index.catalogue
+        if now is before:
+            return
+        log.info("%d tracks, revision %d of the library", len(now), revision)
+        for connection in self._server.connections:
+            connection.notify(CatalogueChanged(now.revision))
+
+    def _end_sessions(self, message: EndSessions) -> None:
+        now_ns = self._uplink.cluster_ns()
+        if message.session:
+            self._revoked.end_session(message.session, now_ns)
+        if message.user:
+            self._revoked.end_user(UserName(message.user), now_ns)
+        for connection in self._server.connections:
+            listener = connection.user_data
+            ticket = listener.ticket if isinstance(listener, Listener) else None
+            if ticket is not None and self._revoked.covers_ticket(ticket.session, ticket.user, ticket.issued_ns):
+                connection.notify(SessionEnded(message.code, message.text))
+                connection.close()
+
+    def _drain(self, why: str) -> None:
+        if self._draining:
+            return
+        self._draining = True
+        log.info("draining: %s", why)
+        for connection in self._server.connections:
+            connection.notify(NodeDraining(why or "this node is being drained"))
+        self._uplink.load_changed()
+        if not self._server.connections:
+            self.end("drained")
+        else:
+            loop = asyncio.get_running_loop()
+            self._drain_timer = loop.call_later(DRAIN_TIMEOUT_S, self.end, "drained; some listeners did not move")
+
+
+def _that_fit(tracks: list[Track]) -> tuple[Track, ...]:
+    """As many from the front as stay below PAGE_BYTES, at least one."""
+    size_bytes, fit = 0, 0
+    for track in tracks:
+        size_bytes += len(msgspec.msgpack.encode(track))
+        if size_bytes > PAGE_BYTES and fit:
+            break
+        fit += 1
+    return tuple(tracks[:fit])

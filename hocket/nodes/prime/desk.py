@@ -1,0 +1,117 @@
+"""What the operator asks: how the cluster is, how listeners reach it, that a node be drained."""
+
+import logging
+from collections.abc import Callable
+
+from hocket.adapters.processes import memory_bytes
+from hocket.control.supervision import ChildStatus
+from hocket.control.view import NodeRecord
+from hocket.core.address import ClusterAddress, HostPort
+from hocket.core.ids import NodeId, Role
+from hocket.nodes.prime.members import Members
+from hocket.nodes.prime.shelf import Shelf
+from hocket.wire.messages.common import Done
+from hocket.wire.messages.nodes import Drain
+from hocket.wire.messages.operator import DrainNode, Invite, NodeStatus, Status
+
+log = logging.getLogger(__name__)
+
+DRAIN_ASK_S = 5.0
+
+
+class Desk:
+    """Answers the operator's questions about the cluster."""
+
+    def __init__(
+        self,
+        members: Members,
+        shelf: Shelf,
+        children: Callable[[], tuple[ChildStatus, ...]],
+        address: Callable[[], HostPort],
+        fingerprint: str,
+    ) -> None:
+        self._members = members
+        self._shelf = shelf
+        self._children = children
+        self._address = address
+        self._fingerprint = fingerprint
+        self._since_s = members.now_s()
+
+    def status(self) -> Status:
+        """The cluster at this moment."""
+        now_s = self._members.now_s()
+        view = self._members.view()
+        prime = next(node for node in view.nodes if node.role is Role.PRIME)
+        nodes = tuple(self._node(node, now_s) for node in view.nodes)
+        known = {node.id for node in nodes}
+        troubled = tuple(_crashed(child, prime.node_id) for child in self._children() if child.node_id not in known)
+        library = self._shelf.state
+        return Status(
+            prime.node_id,
+            self._address(),
+            library.tracks,
+            library.unplayable,
+            sum(node.load for node in view.nodes if node.role is Role.AUTH),
+            0,
+            nodes + troubled,
+            now_s - self._since_s,
+            library.problems + (("removals are frozen: many nodes vanished together",) if self._frozen() else ()),
+            library.scan_done,
+            library.scan_total,
+        )
+
+    def invite(self) -> Invite:
+        """The address to hand to listeners."""
+        address = self._address()
+        warning = ""
+        if address.is_loopback:
+            warning = (
+                "the prime listens on this machine only; start it with --listen ADDRESS:PORT "
+                "(0.0.0.0:50001 for all interfaces) to let others in"
+            )
+        return Invite(str(ClusterAddress(address, self._fingerprint)), warning)
+
+    async def drain(self, asked: DrainNode) -> None:
+        """No new listeners there; it hands over and retires. Raises HocketError (NODE_MISSING, NOT_ALLOWED)."""
+        for node in self._members.registry.drain(asked.node, self._members.now_s()):
+            link = self._members.link(node)
+            await link.request(Drain("the operator drains this node"), Done, DRAIN_ASK_S)
+        self._members.wake()
+
+    def _frozen(self) -> bool:
+        return self._members.registry.is_frozen(self._members.now_s())
+
+    def _node(self, node: NodeRecord, now_s: float) -> NodeStatus:
+        here = node.role is Role.PRIME or node.parent == self._prime_id
+        return NodeStatus(
+            node.node_id,
+            node.role,
+            node.parent,
+            self._address() if node.role is Role.PRIME else node.address,
+            node.state.value,
+            node.load,
+            node.capacity,
+            node.pid,
+            memory_bytes(node.pid) if here and node.pid else 0,
+            self._members.sent_bytes_per_s(node.node_id),
+            now_s - node.since_s,
+        )
+
+    @property
+    def _prime_id(self) -> NodeId:
+        return self._members.own_id
+
+
+def _crashed(child: ChildStatus, parent: NodeId) -> NodeStatus:
+    return NodeStatus(
+        child.node_id,
+        child.role,
+        parent,
+        HostPort("", 0),
+        child.state,
+        0,
+        0,
+        child.pid,
+        up_s=child.up_s,
+        last_lines=(child.why, *child.last_lines) if child.why else child.last_lines,
+    )

@@ -1,0 +1,284 @@
+"""The prime itself: starts its parts in order, hands them the messages, stops them in reverse."""
+
+import asyncio
+import contextlib
+import logging
+import os
+
+from hocket.adapters.authority import Authority
+from hocket.adapters.clocks import SystemClock
+from hocket.adapters.datafolder import DataFolder
+from hocket.adapters.hosts import own_hosts
+from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.passwords import Passwords
+from hocket.adapters.records import Records
+from hocket.adapters.tls import node_client_context, server_context
+from hocket.auth.revocations import Revocations
+from hocket.control.actions import Introduction
+from hocket.control.booking import Bookings
+from hocket.control.scheduler import Retire as RetireAction
+from hocket.control.view import NodeRecord
+from hocket.core.address import HostPort
+from hocket.core.clustertime import ClusterTime
+from hocket.core.errors import ErrorCode, HocketError
+from hocket.core.ids import NodeId, Role, TrackId
+from hocket.nodes.prime.accounts import Accounts
+from hocket.nodes.prime.config import PrimeConfig
+from hocket.nodes.prime.desk import Desk
+from hocket.nodes.prime.members import Members
+from hocket.nodes.prime.nursery import READY_TIMEOUT_S, Nursery
+from hocket.nodes.prime.placing import Placing
+from hocket.nodes.prime.shelf import Shelf
+from hocket.nodes.prime.visitors import Visitors
+from hocket.wire.message import Message
+from hocket.wire.messages import common, login, nodes, operator
+
+log = logging.getLogger(__name__)
+
+ADDRESS_FILE = "prime.address"
+"""Where the prime listened last: `--listen HOST:0` takes the same port again, so that its nodes find it."""
+
+TIDY_S = 1.0
+GRANT_RENEW_S = 3600.0
+RETIRE_ASK_S = 1.0
+
+
+class Prime:
+    """One prime. `start`, then `run` until told to `end`, then `stop`; `stop` is safe after a failed start."""
+
+    def __init__(self, config: PrimeConfig) -> None:
+        self._config = config
+        self._clock = SystemClock()
+        self._time = ClusterTime()
+        self._stack = contextlib.AsyncExitStack()
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._background: set[asyncio.Task[None]] = set()
+        self.address = HostPort("?", 0)
+
+    async def start(self) -> HostPort:
+        """Serve. Raises HocketError (DATA_IN_USE, DATA_UNWRITABLE, RECORDS_BROKEN, PORT_BUSY, MUSIC_UNREADABLE)."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def run(self) -> str:
+        """Until `end`, or until a background task fails; returns why."""
+        await asyncio.wait([self._ended, *self._background], return_when=asyncio.FIRST_COMPLETED)
+        for task in self._background:
+            if task.done():
+                task.result()
+        return self._ended.result()
+
+    def end(self, why: str) -> None:
+        """Make `run` return."""
+        if not self._ended.done():
+            self._ended.set_result(why)
+
+    async def stop(self) -> None:
+        """Everything in reverse order of its start. Safe to call twice."""
+        await self._stack.aclose()
+
+    # -- start
+
+    async def _start(self) -> HostPort:
+        config, stack = self._config, self._stack
+        self._time.set(self._clock.wall_ns(), self._clock.monotonic_s())
+        folder = stack.enter_context(DataFolder.open(config.data))
+        authority = Authority.open(folder)
+        node = folder.node_id(Role.PRIME)
+        credentials = authority.issue(Role.PRIME, node)
+        records = await Records.open(config.records, folder.path)
+        stack.push_async_callback(records.close)
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        own = Introduction(node, Role.PRIME, node, "", config.listen, os.getpid(), config.max_load)
+        self._authority = authority
+        self._members = Members(config, own, node_client_context(credentials), self._on_removed)
+        self._revoked = Revocations()
+        self._visitors = Visitors(node, authority.public_key, self._revoked, self.cluster_ns)
+        self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
+        await self._shelf.start()
+        stack.push_async_callback(self._shelf.stop)
+        self._accounts = Accounts(records, passwords, own_hosts(), config.demo, self._end_user)
+        self._bookings = Bookings(self._members.registry, config.limits, READY_TIMEOUT_S)
+        self._nursery = Nursery(
+            config, self._members, authority.issue, authority.public_key, lambda: self.address, self._shelf.index
+        )
+        stack.push_async_callback(self._nursery.stop)
+        self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._holders)
+        self._desk = Desk(self._members, self._shelf, self._nursery.status, lambda: self.address, authority.fingerprint)
+        await self._listen(folder, LinkServer(server_context(credentials), Role.PRIME, node, self))
+        for work in (self._members.run, self._tidy, self._renew_grants):
+            self._in_background(work())
+        stack.push_async_callback(self._stop_background)
+        stack.push_async_callback(self._retire_adopted)
+        return self.address
+
+    async def _listen(self, folder: DataFolder, server: LinkServer) -> None:
+        """The configured port; for port 0 the one of last time if it is free, or any."""
+        self._stack.push_async_callback(server.stop)
+        wanted = self._config.listen
+        kept = folder.read(ADDRESS_FILE)
+        last = HostPort.parse(kept.decode()) if kept else wanted
+        if wanted.port == 0 and last.host == wanted.host:
+            with contextlib.suppress(HocketError):
+                self.address = await server.start(last)
+        if not server.is_listening:
+            self.address = await server.start(wanted)
+        folder.write(ADDRESS_FILE, f"{self.address}\n".encode())
+
+    def _in_background(self, work: "asyncio._CoroutineLike[None]") -> None:
+        self._background.add(asyncio.create_task(work))
+
+    async def _stop_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def _retire_adopted(self) -> None:
+        """Nodes that an earlier prime spawned are no processes of ours: they are told by message."""
+        links = self._members.links(Role.AUTH, Role.FILE)
+        await asyncio.gather(*(self._ask_to_retire(link, "the prime stops") for link in links))
+
+    async def _ask_to_retire(self, link: Link, why: str) -> None:
+        try:
+            await link.request(nodes.Retire(why), common.Done, RETIRE_ASK_S)
+        except HocketError as error:
+            log.debug("%s: %s", link.peer.node, error)
+
+    # -- messages (link.Owner)
+
+    def cluster_ns(self) -> int:
+        """The cluster's time."""
+        return self._time.now_ns(self._clock.monotonic_s())
+
+    async def on_message(self, link: Link, message: Message) -> Message | None:
+        """Hand a message to the part that answers it."""
+        match message:
+            case common.Ping():
+                return common.Pong()
+            case common.AuthorityGet():
+                return common.Authority(self._authority.certificate_der)
+            case common.Present():
+                return self._visitors.present(link, message)
+            case login.FindLogin():
+                return await self._placing.find_login(message, link.own_address.host)
+            case login.FindStream():
+                self._visitors.check(link)
+                return await self._placing.find_stream(message, link.own_address.host)
+        if link.sender_role is Role.OPERATOR:
+            return await self._for_operator(message)
+        return await self._for_node(link, message)
+
+    def on_closed(self, link: Link, error: HocketError) -> None:
+        self._visitors.forget(link)
+        if link.peer.role in nodes.REGISTERING:
+            self._members.closed(link)
+
+    async def _for_node(self, link: Link, message: Message) -> Message | None:
+        match message:
+            case nodes.Register():
+                return self._register(link, message)
+            case nodes.Heartbeat():
+                return self._members.heartbeat(link, message, self.cluster_ns())
+            case nodes.AccountGet():
+                at_home = self._is_at_home(link.peer.node)
+                return await self._accounts.account(message, at_home, self._members.now_s())
+            case nodes.AttemptResult():
+                self._accounts.attempted(message, self._members.now_s())
+            case nodes.PasswordRehash():
+                await self._accounts.rehash(message)
+            case nodes.EndSessions():
+                self._end_sessions(message)
+            case _:
+                raise HocketError(f"{type(message).__name__} is not for a prime", code=ErrorCode.NOT_ALLOWED)
+        return None
+
+    async def _for_operator(self, message: Message) -> Message | None:
+        match message:
+            case operator.StatusGet():
+                return self._desk.status()
+            case operator.InviteGet():
+                return self._desk.invite()
+            case operator.DrainNode():
+                await self._desk.drain(message)
+            case operator.UsersList():
+                return await self._accounts.users(message)
+            case operator.UserAdd():
+                await self._accounts.add(message)
+            case operator.UserPassword():
+                await self._accounts.set_password(message)
+            case operator.UserDisable():
+                await self._accounts.set_disabled(message)
+            case operator.UserRemove():
+                await self._accounts.remove(message)
+            case _:
+                return self._shelf.answer(message)
+        return None
+
+    def _register(self, link: Link, message: nodes.Register) -> nodes.Registered:
+        self._members.register(link, message)
+        grant = b""
+        if link.peer.role is Role.AUTH:
+            grant = self._authority.grant(link.peer.node, message.ticket_key, self.cluster_ns())
+        return nodes.Registered(
+            self._config.lease_s, self._config.heartbeat_s, self.cluster_ns(), grant, self._shelf.revision
+        )
+
+    def _is_at_home(self, node: NodeId) -> bool:
+        """Whether a node runs on this machine, so that a loopback peer of it is one of ours."""
+        record = self._members.record(node)
+        return record is not None and record.parent == self._members.own_id
+
+    # -- what the parts report
+
+    def _holders(self, track: TrackId) -> frozenset[NodeId] | None:
+        return frozenset({self._members.own_id}) if self._shelf.holds(track) else frozenset()
+
+    def _on_removed(self, record: NodeRecord, why: str) -> None:
+        log.debug("%s left: %s", record.node_id, why)
+
+    def _on_catalogue(self, revision: int, tracks: int) -> None:
+        self._members.registry.note_tracks(self._members.own_id, tracks, self._members.now_s())
+        for link in self._members.links(Role.FILE):
+            link.notify(nodes.CatalogueRefresh(revision))
+
+    def _end_user(self, user: str, why: str) -> None:
+        self._end_sessions(nodes.EndSessions(ErrorCode.SESSION_ENDED.value, why, user=user))
+
+    def _end_sessions(self, message: nodes.EndSessions) -> None:
+        """Pushed at once to every node that might let the listener go on."""
+        self._revoked.apply(message.session, message.user, self.cluster_ns())
+        for link in self._members.links(Role.AUTH, Role.FILE):
+            self._in_background(self._push(link, message))
+
+    async def _push(self, link: Link, message: nodes.EndSessions) -> None:
+        try:
+            await link.request(message, common.Done)
+        except HocketError as error:
+            log.warning("%s was not told that a session ended: %s", link.peer.node, error)
+
+    # -- time
+
+    async def _tidy(self) -> None:
+        """Retire what is idle or drained."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            for retire in self._bookings.tidy(self._members.now_s()):
+                self._in_background(self._retire(retire))
+            self._background -= {task for task in self._background if task.done() and not task.exception()}
+
+    async def _retire(self, retire: RetireAction) -> None:
+        log.info("%s retires: %s", retire.node_id, retire.why)
+        with contextlib.suppress(HocketError):
+            await self._ask_to_retire(self._members.link(retire.node_id), retire.why)
+
+    async def _renew_grants(self) -> None:
+        """Auth nodes get a newer licence to sign long before the old one runs out."""
+        while True:
+            await asyncio.sleep(GRANT_RENEW_S)
+            for link in self._members.links(Role.AUTH):
+                key = self._members.ticket_key(link.peer.node)
+                link.notify(nodes.GrantRenew(self._authority.grant(link.peer.node, key, self.cluster_ns())))

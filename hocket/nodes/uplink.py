@@ -1,0 +1,150 @@
+"""A node's one connection to its prime: registers, sends heartbeats, comes back by itself.
+
+While the prime is away the node serves on with what it knows, and keeps trying; how long it may do
+so without anybody looking after it is judged by who watches `on_supervised`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from hocket.adapters import link as links
+from hocket.adapters.clocks import SystemClock, random_bytes
+from hocket.adapters.tls import node_client_context
+from hocket.core.clustertime import ClusterTime
+from hocket.core.errors import ErrorCode, HocketError, NotReachable
+from hocket.core.ids import Role
+from hocket.nodes.childsettings import ChildSettings
+from hocket.wire.message import Message
+from hocket.wire.messages.nodes import Heartbeat, HeartbeatHeard, Register, Registered
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 0.1
+MAX_RETRY_S = 1.0
+"""A prime that was killed is back within a second or two: nodes are in its registry soon after."""
+
+BOOT_BYTES = 8
+
+M = TypeVar("M", bound=Message)
+
+
+class Uplink:
+    """Keeps the node registered. All callbacks run on the event loop."""
+
+    def __init__(
+        self,
+        own: ChildSettings,
+        *,
+        describe: Callable[[str], Register],
+        load: Callable[[], Heartbeat],
+        on_registered: Callable[[Registered], None],
+        on_message: Callable[[Message], Awaitable[Message | None]],
+        on_supervised: Callable[[bool], None],
+    ) -> None:
+        """`on_supervised` is told True when a prime takes the node in, False when the connection is lost."""
+        self._own = own
+        self._describe = describe
+        self._load = load
+        self._on_registered = on_registered
+        self._answer = on_message
+        self._on_supervised = on_supervised
+        self._clock = SystemClock()
+        self._boot = random_bytes(BOOT_BYTES).hex()
+        self._context = node_client_context(own.credentials)
+        self._link: links.Link | None = None
+        self._urgent = asyncio.Event()
+        self.time = ClusterTime()
+
+    def cluster_ns(self) -> int:
+        return self.time.now_ns(self._clock.monotonic_s())
+
+    def load_changed(self) -> None:
+        """Tell the prime soon, not at the next heartbeat."""
+        self._urgent.set()
+
+    async def request(self, message: Message, reply: type[M]) -> M:
+        """Ask the prime. Raises NotReachable while it is away, Refused."""
+        if self._link is None:
+            raise NotReachable("the prime is away", hint="try again in a moment", retry_s=MAX_RETRY_S)
+        return await self._link.request(message, reply)
+
+    def notify(self, message: Message) -> None:
+        """Tell the prime, if it is there."""
+        if self._link is not None:
+            self._link.notify(message)
+
+    async def run(self) -> None:
+        """Until cancelled. Raises HocketError when the prime refuses the node for good."""
+        retry_s = FIRST_RETRY_S
+        try:
+            while True:
+                try:
+                    await self._stay_connected()
+                    retry_s = FIRST_RETRY_S
+                except HocketError as error:
+                    if error.code in _FOR_GOOD:
+                        raise
+                    log.debug("no prime: %s", error)
+                    await asyncio.sleep(max(retry_s, error.retry_s))
+                    retry_s = min(MAX_RETRY_S, retry_s * 2)
+        finally:
+            if self._link is not None:
+                self._link.close()
+
+    async def on_message(self, link: links.Link, message: Message) -> Message | None:
+        return await self._answer(message)
+
+    def on_closed(self, link: links.Link, error: HocketError) -> None:
+        if self._link is link:
+            log.info("the prime is away: %s", error)
+            self._link = None
+            self._urgent.set()
+            self._on_supervised(False)
+
+    async def _stay_connected(self) -> None:
+        mine = links.hello(self._own.role, self._own.node)
+        expect = (Role.PRIME, self._own.prime_node)
+        link = await links.connect(self._own.prime, self._context, mine, self, expect=expect)
+        try:
+            sent_s = self._clock.monotonic_s()
+            registered = await link.request(self._describe(self._boot), Registered)
+            self.time.heard(registered.cluster_ns, sent_s, self._clock.monotonic_s())
+            if not link.is_open:
+                return
+            self._link = link
+            self._on_supervised(True)
+            self._on_registered(registered)
+            while link.is_open:
+                await self._pause(registered.heartbeat_s)
+                await self._beat(link)
+        finally:
+            link.close()
+
+    async def _pause(self, heartbeat_s: float) -> None:
+        try:
+            async with asyncio.timeout(heartbeat_s):
+                await self._urgent.wait()
+        except TimeoutError:
+            pass
+        self._urgent.clear()
+
+    async def _beat(self, link: links.Link) -> None:
+        if not link.is_open:
+            return
+        sent_s = self._clock.monotonic_s()
+        heard = await link.request(self._load(), HeartbeatHeard)
+        self.time.heard(heard.cluster_ns, sent_s, self._clock.monotonic_s())
+
+
+_FOR_GOOD = frozenset(
+    {
+        ErrorCode.ID_COPIED,
+        ErrorCode.NOT_ALLOWED,
+        ErrorCode.CERTIFICATE_REFUSED,
+        ErrorCode.VERSION_TOO_NEW,
+        ErrorCode.VERSION_TOO_OLD,
+    }
+)
+"""Waiting does not help against these."""
