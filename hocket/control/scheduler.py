@@ -114,7 +114,7 @@ def tidy(view: ClusterView, limits: Limits) -> tuple[Retire, ...]:
 
 
 def _idle_s(node: NodeRecord, now_s: float) -> float:
-    return now_s - node.idle_since_s if node.idle_since_s is not None else 0.0
+    return -1.0 if node.used or node.idle_since_s is None else now_s - node.idle_since_s
 
 
 def _by_age(node: NodeRecord) -> tuple[float, NodeId]:
