@@ -28,6 +28,6 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 echo "installing what $lock names and $venv lacks (the first time takes a few minutes)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+"$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$lock"
 rm -f "$venv/installed-$(basename "$lock" .txt)-"*
 touch "$stamp"

@@ -1,5 +1,6 @@
 """Fixtures for every test: nothing may be left behind."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.kit.leaks import MARK, LeakWatch
+from tests.kit.needs import lacking
+from tests.kit.postgres import Postgres, postgres_cluster
+from tests.kit.pulse import Pulse, pulse_daemon
 from tests.kit.wan_fixtures import make_wan, wan  # noqa: F401 - fixtures for every room
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        lacking("needs root")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +52,24 @@ def nothing_left_behind(
         shutil.rmtree(temp_folder, ignore_errors=True)
     if leaks:
         pytest.fail(f"{request.node.name} left behind:\n" + "\n".join(leaks), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL cluster for all tests that want it."""
+    with postgres_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """SQLAlchemy URL of an empty PostgreSQL database of the test's own."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def pulse() -> Iterator[Pulse]:
+    """A sound daemon whose null sink (44.1 kHz, 16 bit, stereo) can be recorded."""
+    with tempfile.TemporaryDirectory(prefix="pa-") as folder, pulse_daemon(Path(folder)) as daemon:
+        yield daemon

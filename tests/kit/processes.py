@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import queue
 import re
 import signal
@@ -69,6 +70,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         preexec: Callable[[], None] | None = None,
+        user: str | None = None,
     ) -> None:
         self._popen = subprocess.Popen(
             [str(word) for word in argv],
@@ -79,6 +81,9 @@ class Program:
             cwd=cwd or ROOT,
             start_new_session=True,
             preexec_fn=preexec,
+            user=user,
+            group=None if user is None else pwd.getpwnam(user).pw_gid,
+            extra_groups=None if user is None else (),
         )
         self.argv = tuple(str(word) for word in argv)
         self.pid = self._popen.pid
@@ -127,13 +132,19 @@ class Program:
             except queue.Empty:
                 raise ProgramError(self.told(f"no line like {pattern!r} on {name} in {timeout_s} s")) from None
             if line is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(1.0)  # for its exit code in the message
                 raise ProgramError(self.told(f"{name} ended before a line like {pattern!r}"))
             if found := re.search(pattern, line):
                 return found
 
     def write_line(self, text: str) -> None:
         """One line to the program's stdin."""
-        self._stdin.write(text.encode() + b"\n")
+        self.write_bytes(text.encode() + b"\n")
+
+    def write_bytes(self, data: bytes) -> None:
+        """To the program's stdin, as they are."""
+        self._stdin.write(data)
         self._stdin.flush()
 
     def close_stdin(self) -> None:
@@ -201,10 +212,14 @@ def run_to_end(
     stdin: str = "",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    user: str | None = None,
     timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end with given stdin; its group is ended if it takes too long (ProgramError)."""
-    with Program(argv, env=env, cwd=cwd) as program:
+    """Run a program to its end with given stdin; the output's last newline is dropped.
+
+    Its group is ended if it takes too long (ProgramError).
+    """
+    with Program(argv, env=env, cwd=cwd, user=user) as program:
         with contextlib.suppress(BrokenPipeError):  # it ended without reading; its exit code tells why
             program._stdin.write(stdin.encode())
             program.close_stdin()
