@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 from tests.kit import proc
 
 ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
@@ -118,24 +119,28 @@ class Program:
 
         Raises ProgramError, with everything that was printed, if the program ends or the time is up.
         """
-        return self._wait(self._stdout, "stdout", pattern, timeout_s)
+        return self._wait(self._stdout, "stdout", _searching(pattern), f"a line like {pattern!r}", timeout_s)
 
     def wait_error_line(self, pattern: str, timeout_s: float = START_TIMEOUT_S) -> re.Match[str]:
         """Likewise on stderr."""
-        return self._wait(self._stderr, "stderr", pattern, timeout_s)
+        return self._wait(self._stderr, "stderr", _searching(pattern), f"a line like {pattern!r}", timeout_s)
 
-    def _wait(self, lines: _Lines, name: str, pattern: str, timeout_s: float) -> re.Match[str]:
+    def wait_parsed(self, parse: Callable[[str], T | None], what: str, timeout_s: float = START_TIMEOUT_S) -> T:
+        """The next line of stdout of which `parse` makes something, as what it makes of it."""
+        return self._wait(self._stdout, "stdout", parse, what, timeout_s)
+
+    def _wait(self, lines: _Lines, name: str, parse: Callable[[str], T | None], what: str, timeout_s: float) -> T:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
                 line = lines.next(deadline)
             except queue.Empty:
-                raise ProgramError(self.told(f"no line like {pattern!r} on {name} in {timeout_s} s")) from None
+                raise ProgramError(self.told(f"not {what} on {name} in {timeout_s} s")) from None
             if line is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._popen.wait(1.0)  # for its exit code in the message
-                raise ProgramError(self.told(f"{name} ended before a line like {pattern!r}"))
-            if found := re.search(pattern, line):
+                raise ProgramError(self.told(f"{name} ended before {what}"))
+            if (found := parse(line)) is not None:
                 return found
 
     def write_line(self, text: str) -> None:
@@ -204,6 +209,11 @@ class Program:
             self._stdin.close()
         self._stdout.join(STOP_TIMEOUT_S)
         self._stderr.join(STOP_TIMEOUT_S)
+
+
+def _searching(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    compiled = re.compile(pattern)
+    return compiled.search
 
 
 def run_to_end(
