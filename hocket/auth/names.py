@@ -78,7 +78,7 @@ def check_password(password: str, name: str = "") -> None:
         raise BadPassword(
             f"the password takes {len(password_bytes(password))} bytes", hint=f"take at most {MAX_PASSWORD_BYTES}"
         )
-    if name_key(password) == name_key(name):
+    if name and name_key(password) == name_key(name):
         raise BadPassword("the password is the user name", hint="it is the first one that anybody tries: take another")
 
 
