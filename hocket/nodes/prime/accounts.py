@@ -100,8 +100,19 @@ class Accounts:
         page = rows[:USERS_A_PAGE]
         return Users(tuple(_row(user) for user in page), len(rows) > USERS_A_PAGE)
 
-    async def add(self, asked: UserAdd) -> None:
-        """Raises HocketError (BAD_NAME, BAD_PASSWORD, USER_EXISTS)."""
+    async def change(self, asked: UserAdd | UserPassword | UserDisable | UserRemove) -> None:
+        """Raises HocketError (BAD_NAME, BAD_PASSWORD, USER_EXISTS, USER_MISSING)."""
+        match asked:
+            case UserAdd():
+                await self._add(asked)
+            case UserPassword():
+                await self._set_password(asked)
+            case UserDisable():
+                await self._set_disabled(asked)
+            case UserRemove():
+                await self._remove(asked)
+
+    async def _add(self, asked: UserAdd) -> None:
         name = check_user_name(asked.name)
         check_password(asked.password)
         password_hash = await self._passwords.hash(asked.password)
@@ -112,20 +123,17 @@ class Accounts:
             for demo in DEMO_NAMES:
                 self._end_sessions(demo, "the demo accounts are gone: a real account was made")
 
-    async def set_password(self, asked: UserPassword) -> None:
-        """Raises HocketError (BAD_PASSWORD, USER_MISSING)."""
+    async def _set_password(self, asked: UserPassword) -> None:
         check_password(asked.password)
         name = await self._records.set_password(asked.name, await self._passwords.hash(asked.password))
         self._end_sessions(name, "the password of this account was changed")
 
-    async def set_disabled(self, asked: UserDisable) -> None:
-        """Raises HocketError (USER_MISSING)."""
+    async def _set_disabled(self, asked: UserDisable) -> None:
         name = await self._records.set_disabled(asked.name, asked.disabled)
         if asked.disabled:
             self._end_sessions(name, "this account was disabled")
 
-    async def remove(self, asked: UserRemove) -> None:
-        """Raises HocketError (USER_MISSING)."""
+    async def _remove(self, asked: UserRemove) -> None:
         name = await self._records.remove_user(asked.name)
         self._end_sessions(name, "this account was removed")
 

@@ -11,6 +11,7 @@ from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.hosts import own_hosts
 from hocket.adapters.link import Link, LinkServer
 from hocket.adapters.passwords import Passwords
+from hocket.adapters.primefiles import keep_address, keep_records_url, last_address
 from hocket.adapters.records import Records
 from hocket.adapters.tls import node_client_context, server_context
 from hocket.auth.revocations import Revocations
@@ -19,6 +20,7 @@ from hocket.control.booking import Bookings
 from hocket.control.scheduler import Retire as RetireAction
 from hocket.control.view import NodeRecord
 from hocket.core.address import HostPort
+from hocket.core.clock import NS_PER_S
 from hocket.core.clustertime import ClusterTime
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, TrackId
@@ -35,10 +37,10 @@ from hocket.wire.messages import common, login, nodes, operator
 
 log = logging.getLogger(__name__)
 
-ADDRESS_FILE = "prime.address"
-"""Where the prime listened last: `--listen HOST:0` takes the same port again, so that its nodes find it."""
-
 TIDY_S = 1.0
+GRANT_S = 24 * 3600.0
+"""An auth node's leave to sign tickets: outlasts a night without the prime."""
+
 GRANT_RENEW_S = 3600.0
 RETIRE_ASK_S = 1.0
 
@@ -86,11 +88,13 @@ class Prime:
         config, stack = self._config, self._stack
         self._time.set(self._clock.wall_ns(), self._clock.monotonic_s())
         folder = stack.enter_context(DataFolder.open(config.data))
-        authority = Authority.open(folder)
+        authority = Authority.load_or_create(folder)
+        authority.ensure_operator(folder)
         node = folder.node_id(Role.PRIME)
         credentials = authority.issue(Role.PRIME, node)
         records = await Records.open(config.records, folder.path)
         stack.push_async_callback(records.close)
+        keep_records_url(folder, config.records)
         passwords = Passwords()
         stack.callback(passwords.close)
         own = Introduction(node, Role.PRIME, node, "", config.listen, os.getpid(), config.max_load)
@@ -120,14 +124,13 @@ class Prime:
         """The configured port; for port 0 the one of last time if it is free, or any."""
         self._stack.push_async_callback(server.stop)
         wanted = self._config.listen
-        kept = folder.read(ADDRESS_FILE)
-        last = HostPort.parse(kept.decode()) if kept else wanted
+        last = last_address(folder) or wanted
         if wanted.port == 0 and last.host == wanted.host:
             with contextlib.suppress(HocketError):
                 self.address = await server.start(last)
         if not server.is_listening:
             self.address = await server.start(wanted)
-        folder.write(ADDRESS_FILE, f"{self.address}\n".encode())
+        keep_address(folder, self.address)
 
     def _in_background(self, work: "asyncio._CoroutineLike[None]") -> None:
         self._background.add(asyncio.create_task(work))
@@ -206,14 +209,8 @@ class Prime:
                 await self._desk.drain(message)
             case operator.UsersList():
                 return await self._accounts.users(message)
-            case operator.UserAdd():
-                await self._accounts.add(message)
-            case operator.UserPassword():
-                await self._accounts.set_password(message)
-            case operator.UserDisable():
-                await self._accounts.set_disabled(message)
-            case operator.UserRemove():
-                await self._accounts.remove(message)
+            case operator.UserAdd() | operator.UserPassword() | operator.UserDisable() | operator.UserRemove():
+                await self._accounts.change(message)
             case _:
                 return self._shelf.answer(message)
         return None
@@ -222,7 +219,7 @@ class Prime:
         self._members.register(link, message)
         grant = b""
         if link.peer.role is Role.AUTH:
-            grant = self._authority.grant(link.peer.node, message.ticket_key, self.cluster_ns())
+            grant = self._grant(link.peer.node, message.ticket_key)
         return nodes.Registered(
             self._config.lease_s, self._config.heartbeat_s, self.cluster_ns(), grant, self._shelf.revision
         )
@@ -281,4 +278,7 @@ class Prime:
             await asyncio.sleep(GRANT_RENEW_S)
             for link in self._members.links(Role.AUTH):
                 key = self._members.ticket_key(link.peer.node)
-                link.notify(nodes.GrantRenew(self._authority.grant(link.peer.node, key, self.cluster_ns())))
+                link.notify(nodes.GrantRenew(self._grant(link.peer.node, key)))
+
+    def _grant(self, node: NodeId, ticket_key: bytes) -> bytes:
+        return self._authority.grant(node, ticket_key, self.cluster_ns() + round(GRANT_S * NS_PER_S))

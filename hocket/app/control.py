@@ -1,0 +1,292 @@
+"""controlNODE.py: look after a cluster."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from hocket.adapters.datafolder import DataFolder
+from hocket.app.logs import hide
+from hocket.app.offline import offline_accounts, offline_invite
+from hocket.app.options import GIVEN, Program, UsageError
+from hocket.auth.accounts import Rights
+from hocket.client.operator import OperatorLink
+from hocket.core.errors import NotReachable
+from hocket.core.ids import NodeId
+from hocket.wire.messages import operator
+from hocket.wire.messages.operator import Status, StatusGet
+
+WATCH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Options of every command."""
+
+    data: Path = Path("data")
+    "The prime's data folder: its files are your authority."
+
+    prime: str = ""
+    "HOST:PORT of a prime on another machine; log in there with --user, an account that may operate."
+
+    user: str = ""
+    "With --prime: the account."
+
+
+PROGRAM = Program("control", "Look after a cluster: its state, its accounts, its nodes.", shared=Shared, log_level=30)
+users = App(name="users", help="Accounts of listeners.")
+PROGRAM.app.command(users)
+
+Given = Annotated[Shared, GIVEN]
+
+
+@PROGRAM.app.command
+def status(*, json: bool = False, watch: bool = False, shared: Given) -> None:
+    """Show the cluster at a glance.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead of a table.
+    watch
+        Keep showing it, every second, until Ctrl-C.
+    """
+    asyncio.run(_status(shared, as_json=json, watch=watch))
+
+
+@PROGRAM.app.command
+def invite(*, shared: Given) -> None:
+    """Print the hocket:// address that listeners log in at."""
+
+    async def ask(link: OperatorLink) -> operator.Invite:
+        return await link.ask(operator.InviteGet(), operator.Invite)
+
+    found = asyncio.run(_online_or(shared, ask, offline_invite))
+    print(found.address)
+    if found.warning:
+        print(f"note: {found.warning}", file=sys.stderr)
+
+
+@PROGRAM.app.command
+def drain(node: str, *, shared: Given) -> None:
+    """Give a node no new listeners, hand over those it has, retire it.
+
+    Parameters
+    ----------
+    node
+        Its id, as `status` shows it.
+    """
+
+    async def ask(link: OperatorLink) -> None:
+        await link.do(operator.DrainNode(NodeId(node)))
+
+    asyncio.run(_online(shared, ask))
+    print(f"{node} is draining")
+
+
+@users.command(name="list")
+def list_users(*, json: bool = False, shared: Given) -> None:
+    """Show all accounts.
+
+    Parameters
+    ----------
+    json
+        Print a JSON array instead of a table.
+    """
+    rows = asyncio.run(_all_users(shared))
+    if json:
+        print(msgspec.json.encode([msgspec.structs.asdict(row) for row in rows]).decode())
+        return
+    from hocket.app.usersview import users_view
+
+    users_view(rows)
+
+
+@users.command
+def add(name: str, *, password_stdin: bool = False, may_operate: bool = False, shared: Given) -> None:
+    """Make an account.
+
+    Parameters
+    ----------
+    name
+        What the listener logs in with.
+    password_stdin
+        Read the password from the first line of standard input.
+    may_operate
+        Let the account use controlNODE.py from other machines, too.
+    """
+    rights = Rights.LISTEN | Rights.OPERATE if may_operate else Rights.LISTEN
+    _change(shared, operator.UserAdd(name, _new_password(name, password_stdin), int(rights)))
+    print(f"account {name} was made")
+
+
+@users.command
+def passwd(name: str, *, password_stdin: bool = False, shared: Given) -> None:
+    """Set a new password; whoever listens under the account has to log in again.
+
+    Parameters
+    ----------
+    name
+        The account.
+    password_stdin
+        Read the password from the first line of standard input.
+    """
+    _change(shared, operator.UserPassword(name, _new_password(name, password_stdin)))
+    print(f"the password of {name} is changed")
+
+
+@users.command
+def disable(name: str, *, shared: Given) -> None:
+    """Lock an account, and end its sessions at once.
+
+    Parameters
+    ----------
+    name
+        The account.
+    """
+    _change(shared, operator.UserDisable(name))
+    print(f"account {name} is disabled")
+
+
+@users.command
+def enable(name: str, *, shared: Given) -> None:
+    """Unlock an account.
+
+    Parameters
+    ----------
+    name
+        The account.
+    """
+    _change(shared, operator.UserDisable(name, False))
+    print(f"account {name} is enabled")
+
+
+@users.command
+def remove(name: str, *, shared: Given) -> None:
+    """Remove an account, and end its sessions at once.
+
+    Parameters
+    ----------
+    name
+        The account.
+    """
+    _change(shared, operator.UserRemove(name))
+    print(f"account {name} is removed")
+
+
+def main() -> int:
+    """Entry point of controlNODE.py."""
+    return PROGRAM()
+
+
+# -- inside
+
+
+async def _status(shared: Shared, *, as_json: bool, watch: bool) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from hocket.app.statusview import status_view
+
+    async def show(link: OperatorLink) -> None:
+        found = await link.ask(StatusGet(), Status)
+        if not watch:
+            print(_as_json(found)) if as_json else Console().print(status_view(found))
+        elif as_json:
+            while True:
+                print(_as_json(found), flush=True)
+                await asyncio.sleep(WATCH_S)
+                found = await link.ask(StatusGet(), Status)
+        else:
+            with Live(status_view(found), screen=sys.stdout.isatty(), auto_refresh=False) as live:
+                while True:
+                    await asyncio.sleep(WATCH_S)
+                    live.update(status_view(await link.ask(StatusGet(), Status)), refresh=True)
+
+    await _online(shared, show)
+
+
+def _as_json(status: Status) -> str:
+    """The object of the contract; addresses as HOST:PORT."""
+    plain: dict[str, Any] = msgspec.structs.asdict(status)
+    plain["prime"] = {"id": status.prime, "address": str(status.address)}
+    del plain["address"]
+    plain["nodes"] = [
+        {**msgspec.structs.asdict(node), "address": str(node.address) if node.address.host else ""}
+        for node in status.nodes
+    ]
+    return msgspec.json.encode(plain).decode()
+
+
+async def _online(shared: Shared, work: Callable[[OperatorLink], Awaitable[Any]]) -> Any:
+    """Do something on a connection to the prime."""
+    if shared.prime:
+        from hocket.app.remote import remote_operator
+
+        return await remote_operator(shared.prime, shared.user, work)
+    async with await OperatorLink.by_folder(DataFolder.look(shared.data)) as link:
+        return await work(link)
+
+
+async def _online_or(
+    shared: Shared, work: Callable[[OperatorLink], Awaitable[Any]], offline: Callable[[Path], Awaitable[Any]]
+) -> Any:
+    """The same, or by the data folder alone where no prime runs on it."""
+    try:
+        return await _online(shared, work)
+    except NotReachable:
+        if shared.prime:
+            raise
+        return await offline(shared.data)
+
+
+def _change(shared: Shared, message: Any) -> None:
+    async def online(link: OperatorLink) -> None:
+        await link.do(message)
+
+    async def offline(data: Path) -> None:
+        async with offline_accounts(data) as accounts:
+            await accounts.change(message)
+
+    asyncio.run(_online_or(shared, online, offline))
+
+
+async def _all_users(shared: Shared) -> list[operator.UserRow]:
+    rows: list[operator.UserRow] = []
+
+    async def pages(ask: Callable[[operator.UsersList], Awaitable[operator.Users]]) -> None:
+        more = True
+        while more:
+            page = await ask(operator.UsersList(rows[-1].name if rows else ""))
+            rows.extend(page.users)
+            more = page.more
+
+    async def online(link: OperatorLink) -> None:
+        await pages(lambda asked: link.ask(asked, operator.Users))
+
+    async def offline(data: Path) -> None:
+        async with offline_accounts(data) as accounts:
+            await pages(accounts.users)
+
+    await _online_or(shared, online, offline)
+    return rows
+
+
+def _new_password(name: str, from_stdin: bool) -> str:
+    """From the first line of stdin, or typed twice. Raises UsageError."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"New password for {name}: ")
+        if getpass.getpass("The same again: ") != password:
+            raise UsageError("the two passwords differ", hint="nothing was changed; try again")
+    else:
+        raise UsageError("there is no terminal to ask for the password", hint="use --password-stdin")
+    hide(password)
+    return password

@@ -1,0 +1,38 @@
+"""What `controlNODE.py` does while no prime runs: the data folder's lock makes it the one owner of the accounts."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from hocket.adapters.authority import Authority
+from hocket.adapters.datafolder import DataFolder
+from hocket.adapters.passwords import Passwords
+from hocket.adapters.primefiles import last_address, last_records_url
+from hocket.adapters.records import Records
+from hocket.core import settings
+from hocket.core.address import ClusterAddress, HostPort
+from hocket.nodes.prime.accounts import Accounts
+from hocket.wire.messages.operator import Invite
+
+
+@contextlib.asynccontextmanager
+async def offline_accounts(data: Path) -> AsyncIterator[Accounts]:
+    """The accounts of a data folder. Raises HocketError (DATA_MISSING, DATA_IN_USE, RECORDS_BROKEN)."""
+    DataFolder.look(data)
+    with DataFolder.open(data) as folder:
+        passwords = Passwords()
+        records = await Records.open(last_records_url(folder), folder.path)
+        try:
+            yield Accounts(records, passwords, (), False, lambda user, why: None)
+        finally:
+            await records.close()
+            passwords.close()
+
+
+async def offline_invite(data: Path) -> Invite:
+    """The address that the prime had when it ran last. Raises HocketError (DATA_MISSING, DATA_IN_USE)."""
+    DataFolder.look(data)
+    with DataFolder.open(data) as folder:
+        authority = Authority.load_or_create(folder)
+        address = last_address(folder) or HostPort.parse(settings.PRIME)
+        return Invite(str(ClusterAddress(address, authority.fingerprint)), "the prime does not run at the moment")

@@ -1,0 +1,103 @@
+"""The cluster at a glance, for people: what `controlNODE.py status` draws."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hocket.core.ids import Role
+from hocket.wire.messages.operator import NodeStatus, Status
+
+_STATE_STYLES = {"ready": "green", "starting": "cyan", "draining": "yellow", "suspect": "red", "crashed": "bold red"}
+_BAR_CELLS = 12
+
+
+def status_view(status: Status) -> RenderableType:
+    """A head line, a table of machines with their nodes, and what is wrong."""
+    parts: list[RenderableType] = [_head(status), _nodes(status)]
+    if status.scan_total > status.scan_done:
+        parts.append(Text(f"reading the library: {status.scan_done} of {status.scan_total} files", style="cyan"))
+    parts += [Text(f"! {problem}", style="yellow") for problem in status.problems]
+    for node in status.nodes:
+        parts += [Text(f"  {node.id}: {line}", style="dim") for line in node.last_lines[-5:]]
+    return Group(*parts)
+
+
+def _head(status: Status) -> Text:
+    text = Text()
+    text.append("Hocket ", style="bold")
+    text.append(f"at {status.address}, up {spoken_time(status.up_s)}: ")
+    text.append(f"{count(status.listeners, 'listener')}, {count(status.tracks, 'track')}", style="bold")
+    if status.unplayable:
+        text.append(f" ({status.unplayable} more cannot play)", style="yellow")
+    if status.missing_copies:
+        text.append(f", {count(status.missing_copies, 'copy', 'copies')} missing", style="yellow")
+    return text
+
+
+def _nodes(status: Status) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("node", "state", "address"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("load", no_wrap=True)
+    for heading in ("sends", "memory", "up", "pid"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for machine in status.nodes:
+        if machine.role in (Role.PRIME, Role.PLANE):
+            table.add_row(*_cells(machine, ""))
+            for node in status.nodes:
+                if node.plane == machine.id and node.id != machine.id:
+                    table.add_row(*_cells(node, "  "))
+    return table
+
+
+def _cells(node: NodeStatus, indent: str) -> list[Text | str]:
+    return [
+        f"{indent}{node.id}",
+        Text(node.state, style=_STATE_STYLES.get(node.state, "")),
+        str(node.address) if node.address.host else "-",
+        _load(node),
+        f"{size(node.sent_bytes_per_s)}/s" if node.sent_bytes_per_s else "-",
+        size(node.memory_bytes) if node.memory_bytes else "-",
+        spoken_time(node.up_s),
+        str(node.pid) if node.pid else "-",
+    ]
+
+
+def _load(node: NodeStatus) -> Text:
+    if not node.capacity:
+        return Text("-")
+    share = min(1.0, node.load / node.capacity)
+    filled = round(share * _BAR_CELLS) or int(node.load > 0)
+    style = "green" if share < 0.7 else "yellow" if share < 1 else "red"
+    text = Text("━" * filled, style=style)
+    text.append("━" * (_BAR_CELLS - filled), style="bright_black")
+    text.append(f" {node.load}/{node.capacity}")
+    return text
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 track`, `2 tracks`, `1,200 tracks`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size(size_bytes: float) -> str:
+    """`17 B`, `4.2 MB`: three digits at most."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 999.5:
+            break
+        size_bytes /= 1000
+    else:
+        unit = "TB"
+    return f"{size_bytes:.0f} {unit}" if size_bytes >= 9.95 or unit == "B" else f"{size_bytes:.1f} {unit}"
+
+
+def spoken_time(seconds: float) -> str:
+    """`12 s`, `5 min`, `3 h 20 min`, `4 d 2 h`."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} d {hours % 24} h"
