@@ -56,6 +56,10 @@ class ErrorCode(StrEnum):
     SOUND_DEVICE = "SOUND_DEVICE"
     PLAYBACK_LOST = "PLAYBACK_LOST"
     ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    # listening together
+    INVITE_REFUSED = "INVITE_REFUSED"
+    QUEUE_FULL = "QUEUE_FULL"
+    CHUNK_MISMATCH = "CHUNK_MISMATCH"
     # nodes and their processes
     ID_IN_USE = "ID_IN_USE"
     ID_COPIED = "ID_COPIED"
