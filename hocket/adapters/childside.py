@@ -4,7 +4,8 @@ Two signs tell that the control node is gone, whatever ended it: the end of stdi
 only the control node holds, and on Linux the signal of PR_SET_PDEATHSIG. The first is seen by a
 thread, because an event loop that hangs sees nothing. The node then goes on serving, and has
 `grace_s` to be looked after again (`supervised`). If nobody does, it is told to end in order; if it
-does not, the kernel's timer ends it: nothing in the process has to work for that.
+does not, the kernel's timer ends it: nothing in the process has to work for that. (What holds the
+interpreter's lock for ever before the thread saw the end is beyond it.)
 """
 
 import asyncio

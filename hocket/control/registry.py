@@ -309,9 +309,11 @@ class Registry:
             held, load = entry.record.held - 1, entry.record.load if load is None else load
             self._change(entry, now_s, held=held, load=load)
 
-    def block_spawns(self, control_id: NodeId, until_s: float, now_s: float) -> None:
-        """Order nothing from a control node before `until_s`: its children crash. Raises NODE_MISSING."""
-        self._change(self._known(control_id), now_s, blocked_until_s=until_s)
+    def block_spawns(self, control_id: NodeId, role: Role, until_s: float, now_s: float) -> None:
+        """Order no such node from a control node before `until_s`: they crash there. Raises NODE_MISSING."""
+        entry = self._known(control_id)
+        others = [(kind, end_s) for kind, end_s in entry.record.blocked if kind is not role and end_s > now_s]
+        self._change(entry, now_s, blocked=(*others, (role, until_s)))
 
     def note_tracks(self, control_id: NodeId, tracks: int, now_s: float) -> None:
         """A control node's music folder holds so many tracks now. Raises HocketError NODE_MISSING."""

@@ -152,11 +152,11 @@ def _spawn(view: ClusterView, limits: Limits, role: Role, candidates: Sequence[N
         return _full(view, role, "")
     if not _may_take_slot(view, role):
         return _full(view, role, "; the last one is kept for the other kind of node")
-    able = [node for node in with_slot if node.blocked_until_s <= view.now_s]
+    able = [node for node in with_slot if node.blocked_until_s(role) <= view.now_s]
     if not able:
-        retry_s = min(node.blocked_until_s for node in with_slot) - view.now_s
+        retry_s = min(node.blocked_until_s(role) for node in with_slot) - view.now_s
         return Full(
-            f"the last nodes that were started crashed; the next try is in {retry_s:.1f} s",
+            f"the last {_KIND[role]} nodes that were started crashed; the next try is in {retry_s:.1f} s",
             "`controlNODE.py status` shows their last words",
             retry_s,
         )

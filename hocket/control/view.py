@@ -35,13 +35,17 @@ class NodeRecord(msgspec.Struct, frozen=True):
     held: int = 0  # promised to demands that are not yet part of the load
     retiring: bool = False  # told to end
     idle_since_s: float | None = None  # nobody on it since; None while it is used
-    blocked_until_s: float = 0.0  # a control node whose spawns fail gets none before this
+    blocked: tuple[tuple[Role, float], ...] = ()  # kinds that crash under this control node, and until when to wait
     tracks: int = 0  # that a control node's music folder holds
 
     @property
     def free(self) -> int:
         """Places that nobody has and nobody was promised."""
         return max(0, self.capacity - self.load - self.held)
+
+    def blocked_until_s(self, role: Role) -> float:
+        """Before this no node of that kind is ordered from this control node."""
+        return dict(self.blocked).get(role, 0.0)
 
     @property
     def is_control(self) -> bool:

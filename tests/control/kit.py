@@ -49,7 +49,7 @@ def record(
     held: int = 0,
     since_s: float = 0.0,
     idle_since_s: float | None = None,
-    blocked_until_s: float = 0.0,
+    blocked: tuple[tuple[Role, float], ...] = (),
     tracks: int = 0,
 ) -> NodeRecord:
     own = parent if parent is not None else node_id
@@ -63,7 +63,7 @@ def record(
         load=load,
         held=held,
         idle_since_s=idle_since_s,
-        blocked_until_s=blocked_until_s,
+        blocked=blocked,
         tracks=tracks,
     )
 

@@ -357,6 +357,20 @@ def test_a_control_node_s_load_is_counted_not_believed() -> None:
     assert node.load == 1
 
 
+def test_a_kind_that_crashes_is_blocked_alone_and_per_control_node() -> None:
+    reg = registry()
+    join(reg, PLANE, Role.PLANE)
+    reg.block_spawns(PLANE, Role.FILE, 9.0, 1.0)
+    reg.block_spawns(PLANE, Role.AUTH, 5.0, 2.0)
+    reg.block_spawns(PLANE, Role.FILE, 12.0, 6.0)
+    node = reg.get(PLANE)
+    prime = reg.get(PRIME)
+    assert node is not None
+    assert prime is not None
+    assert node.blocked == ((Role.FILE, 12.0),)
+    assert (node.blocked_until_s(Role.FILE), node.blocked_until_s(Role.AUTH), prime.blocked) == (12.0, 0.0, ())
+
+
 def test_the_revision_moves_with_every_visible_change_and_with_no_other() -> None:
     reg = registry()
     number = join(reg, AUTH, Role.AUTH, PRIME)

@@ -119,12 +119,13 @@ def test_full_says_what_is_full_and_what_to_do() -> None:
 
 
 def test_a_control_node_whose_children_crash_is_passed_over_or_waited_for() -> None:
-    crashing = record(PRIME, Role.PRIME, capacity=6, blocked_until_s=107.5)
+    crashing = record(PRIME, Role.PRIME, capacity=6, blocked=((Role.AUTH, 107.5),))
     assert place_login(view(crashing, plane(1), now_s=100.0), LIMITS) == Spawn(Role.AUTH, NodeId("plane-1"), 2)
     wait = place_login(view(crashing, now_s=100.0), LIMITS)
     assert isinstance(wait, Full)
     assert wait.retry_s == 7.5
     assert place_login(view(crashing, now_s=107.5), LIMITS) == Spawn(Role.AUTH, PRIME, 2)
+    assert place_play(view(crashing, now_s=100.0), LIMITS, None) == Spawn(Role.FILE, PRIME, 10)
 
 
 def test_a_login_warms_a_streaming_node_only_if_none_is_there() -> None:
@@ -201,7 +202,7 @@ def clusters(draw: st.DrawFn) -> ClusterView:
                 state=NodeState.READY if control == PRIME else draw(states),
                 capacity=draw(st.integers(0, 6)),
                 load=children,
-                blocked_until_s=draw(st.sampled_from([0.0, 150.0])),
+                blocked=((draw(st.sampled_from([Role.AUTH, Role.FILE])), draw(st.sampled_from([0.0, 150.0]))),),
                 tracks=draw(st.integers(0, 2)),
             )
         )
@@ -230,7 +231,7 @@ def test_no_answer_overbooks_or_spawns_where_there_is_room(cluster: ClusterView,
     if isinstance(answer, Spawn):
         control = nodes[answer.control_id]
         assert control.load < control.capacity
-        assert control.blocked_until_s <= cluster.now_s
+        assert control.blocked_until_s(role) <= cluster.now_s
 
 
 @given(clusters(), st.randoms(use_true_random=False))

@@ -90,7 +90,7 @@ class Nursery:
     def _gone(self, child: Child, not_before_s: float) -> None:
         self._members.leave(child.node_id, child.why or "its process ended")
         if child.crashed:
-            self._members.registry.block_spawns(self._members.own_id, not_before_s, self._members.now_s())
+            self._members.registry.block_spawns(self._members.own_id, child.role, not_before_s, self._members.now_s())
         self._members.wake()
 
     def _settings(self, order: Order) -> ChildSettings:
