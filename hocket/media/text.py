@@ -1,0 +1,49 @@
+"""Text that came from files and peers, made fit for lists, terminals and comparison."""
+
+import re
+import unicodedata
+
+_BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_SPACE_RUN = re.compile(r"\s+")
+
+# Letters that Unicode does not decompose, and punctuation that nobody types into a search box.
+_PLAIN = {
+    "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe",
+    "’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"',
+    "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-",
+}  # fmt: skip
+
+
+class _Folds(dict[int, str]):
+    """Code point -> folded text, filled as letters turn up: folding is a matter of single code points."""
+
+    def __missing__(self, code_point: int) -> str:
+        lower = chr(code_point).casefold()
+        decomposed = unicodedata.normalize("NFKD", _PLAIN.get(lower, lower))
+        folded = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+        self[code_point] = folded
+        return folded
+
+
+_FOLDS = _Folds()
+
+
+def is_unsafe_character(character: str) -> bool:
+    """Control characters, line separators, lone surrogates, and what turns the direction of a line around."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI_CONTROLS
+
+
+def one_line(text: str, max_characters: int) -> str:
+    """Text as one line that is safe to print: NFC, runs of space folded, nothing that controls a terminal."""
+    text = text[: 4 * max_characters]
+    if not (text.isascii() and text.isprintable()):
+        spaced = "".join(" " if is_unsafe_character(c) else c for c in text)
+        text = unicodedata.normalize("NFC", spaced)
+    return _SPACE_RUN.sub(" ", text).strip()[:max_characters].rstrip()
+
+
+def fold(text: str) -> str:
+    """Text for comparison: no case, no accents, plain quotes and dashes, so that 'UBERS' finds 'Übers'."""
+    if text.isascii():
+        return text.lower()
+    return text.translate(_FOLDS)
