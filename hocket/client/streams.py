@@ -33,6 +33,7 @@ FAILED_S = 10.0
 
 ANY_TRACK = TrackId("")
 
+M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 KEEP_WARM = BackoffRule(base_s=0.5, cap_s=5.0)
@@ -79,7 +80,7 @@ class StreamLine:
             raise NotReachable(f"{self.node} closed the connection at once", code=ErrorCode.CONNECTION_LOST)
         self._keeper = asyncio.create_task(shown.keep(), name=f"ticket at {self.node}")
 
-    async def request(self, message: Message, reply: type[Message]) -> Message:
+    async def request(self, message: Message, reply: type[M]) -> M:
         """Any request. Raises Refused, NotReachable."""
         return await self._open_link().request(message, reply)
 
