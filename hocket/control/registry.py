@@ -279,7 +279,7 @@ class Registry:
         """The node is being told to end. Raises HocketError NODE_MISSING."""
         entry = self._known(node_id)
         entry.draining = True
-        self._change(entry, now_s, retiring=True)
+        self._change(entry, now_s, retired_s=now_s)
 
     def hold(self, node_id: NodeId, until_s: float, now_s: float) -> HoldId:
         """Promise one of a node's free places until it shows in its load; `release` it then.

@@ -18,6 +18,9 @@ from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role
 
 WORKERS = (Role.AUTH, Role.FILE)
+RETIRE_AGAIN_S = 10.0
+"""A node ends within seconds of being told."""
+
 _KIND = {Role.AUTH: "authentication", Role.FILE: "streaming"}
 
 
@@ -94,11 +97,19 @@ def warm_play(view: ClusterView, limits: Limits) -> Spawn | None:
 
 
 def tidy(view: ClusterView, limits: Limits) -> tuple[Retire, ...]:
-    """Nodes to retire: drained ones that are empty, and those that nobody used for `idle_s`.
+    """Nodes to retire: drained ones that are empty, those that nobody used for `idle_s`, and those that were
+    told before but are still here: the message may have been lost.
 
     While somebody is logged in one streaming node stays, so that pressing play does not wait for a
     process to start.
     """
+    deaf = [
+        node
+        for node in view.nodes
+        if node.retired_s is not None
+        and node.state is NodeState.DRAINING
+        and view.now_s - node.retired_s >= RETIRE_AGAIN_S
+    ]
     staying = [node for node in view.nodes if node.role is not Role.PRIME and not node.retiring]
     drained = [node for node in staying if node.state is NodeState.DRAINING and not node.used]
     ready = [node for node in staying if node.role in WORKERS and node.state is NodeState.READY]
@@ -108,6 +119,7 @@ def tidy(view: ClusterView, limits: Limits) -> tuple[Retire, ...]:
     if someone_is_in and files and all(node.node_id in idle for node in files):
         del idle[min(files, key=_by_age).node_id]
     return (
+        *(Retire(node.node_id, "still here after it was told to end") for node in deaf),
         *(Retire(node.node_id, "drained") for node in drained),
         *(Retire(node_id, f"nobody used it for {limits.idle_s:g} s") for node_id in idle),
     )

@@ -33,7 +33,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
     pid: int = 0
     load: int = 0
     held: int = 0  # promised to demands that are not yet part of the load
-    retiring: bool = False  # told to end
+    retired_s: float | None = None  # when it was last told to end
     idle_since_s: float | None = None  # nobody on it since; None while it is used
     blocked: tuple[tuple[Role, float], ...] = ()  # kinds that crash under this control node, and until when to wait
     tracks: int = 0  # that a control node's music folder holds
@@ -46,6 +46,11 @@ class NodeRecord(msgspec.Struct, frozen=True):
     def blocked_until_s(self, role: Role) -> float:
         """Before this no node of that kind is ordered from this control node."""
         return dict(self.blocked).get(role, 0.0)
+
+    @property
+    def retiring(self) -> bool:
+        """Whether it was told to end."""
+        return self.retired_s is not None
 
     @property
     def is_control(self) -> bool:

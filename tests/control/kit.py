@@ -51,6 +51,7 @@ def record(
     idle_since_s: float | None = None,
     blocked: tuple[tuple[Role, float], ...] = (),
     tracks: int = 0,
+    retired_s: float | None = None,
 ) -> NodeRecord:
     own = parent if parent is not None else node_id
     return NodeRecord(
@@ -65,6 +66,7 @@ def record(
         idle_since_s=idle_since_s,
         blocked=blocked,
         tracks=tracks,
+        retired_s=retired_s,
     )
 
 

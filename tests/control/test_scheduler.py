@@ -174,6 +174,15 @@ def test_a_drained_node_goes_when_it_is_empty_a_plane_when_its_nodes_are_gone() 
     assert retired(view(PRIME_NODE, *nodes)) == ["plane-2", "file-2"]
 
 
+def test_a_node_that_did_not_end_is_told_again() -> None:
+    told = [
+        record("file-1", Role.FILE, PRIME, state=NodeState.DRAINING, load=1, retired_s=5.0),
+        record("file-2", Role.FILE, PRIME, state=NodeState.SUSPECT, retired_s=5.0),
+        record("file-3", Role.FILE, PRIME, state=NodeState.DRAINING, retired_s=6.0),
+    ]
+    assert retired(view(PRIME_NODE, *told, now_s=15.0)) == ["file-1"]
+
+
 @st.composite
 def clusters(draw: st.DrawFn) -> ClusterView:
     """Any cluster, also ones that should not exist."""
