@@ -244,3 +244,9 @@ def usage(pid: int) -> Usage | None:
     fields = stat[stat.rindex(")") + 2 :].split()
     ticks = int(fields[11]) + int(fields[12])
     return Usage(pages * os.sysconf("SC_PAGE_SIZE"), ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def memory_bytes(pid: int) -> int:
+    """Resident memory of a process of this machine; 0 where it cannot be seen."""
+    found = usage(pid)
+    return found.rss_bytes if found else 0

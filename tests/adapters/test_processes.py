@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hocket.adapters.processes import ChildFailed, ChildProcess, exit_words, usage
+from hocket.adapters.processes import ChildFailed, ChildProcess, exit_words, memory_bytes, usage
 from hocket.control.children import Child, State
 from hocket.core.errors import ErrorCode
 from hocket.core.ids import NodeId, Role
@@ -272,3 +272,5 @@ def test_ends_in_words(code: int | None, words: str) -> None:
 
 def test_usage_of_a_process_that_is_gone() -> None:
     assert usage(2**22 + 1) is None
+    assert memory_bytes(2**22 + 1) == 0
+    assert memory_bytes(os.getpid()) > 1_000_000
