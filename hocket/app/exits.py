@@ -22,6 +22,9 @@ INTERRUPTED = 130
 
 DEBUG_NAME = "HOCKET_DEBUG"
 
+CHILD_FLAG = "--child"
+"""How a control node starts dbNODE.py and fileNODE.py; their settings come on stdin."""
+
 EXIT_CODES = {
     ErrorCode.BUG: BUG,
     ErrorCode.USAGE: USAGE,
@@ -72,6 +75,9 @@ EXIT_CODES = {
     # There could be room, but the machine cannot make it now.
     ErrorCode.SPAWN_FAILED: FULL,
     ErrorCode.BACKING_OFF: FULL,
+    ErrorCode.INVITE_REFUSED: REFUSED,
+    ErrorCode.QUEUE_FULL: REFUSED,
+    ErrorCode.CHUNK_MISMATCH: PLAYBACK_LOST,
     ErrorCode.DATA_MISSING: NOT_FOUND,
     ErrorCode.DATA_BROKEN: REFUSED,
     ErrorCode.RECORDS_TOO_NEW: REFUSED,
@@ -85,6 +91,10 @@ def run_script(program: str) -> NoReturn:
 
 
 def _main_of(program: str) -> Callable[[], int | None]:
+    if sys.argv[1:] == [CHILD_FLAG]:  # spawned: starts without the command-line library
+        from hocket.app.child import child_main
+
+        return lambda: child_main(program)
     main: Callable[[], int | None] = importlib.import_module(f"hocket.app.{program}").main
     return main
 

@@ -15,6 +15,7 @@ the fields of a dataclass given as `shared`; a command that wants them takes a p
 `shared: Annotated[ThatDataclass, GIVEN]`.
 """
 
+import contextlib
 import difflib
 import importlib
 import logging
@@ -236,8 +237,11 @@ def _normal(options: dict[str, Any]) -> dict[str, Any]:
 
 def _options_of_all_programs() -> set[str]:
     """Looked up only when a name is unknown here: it imports every program's command line."""
-    modules = [importlib.import_module(f"hocket.app.{name}") for name in SCRIPTS]
-    return {option for module in modules for option in module.PROGRAM.option_names()}
+    options = set()
+    for name in SCRIPTS:
+        with contextlib.suppress(ModuleNotFoundError):  # a server does not have the client's libraries
+            options |= importlib.import_module(f"hocket.app.{name}").PROGRAM.option_names()
+    return options
 
 
 def _did_you_mean(word: str, known: Iterable[str], spelled: _Spelling) -> str:
