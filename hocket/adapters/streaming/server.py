@@ -17,8 +17,8 @@ from hocket.wire.codec import Decoder
 
 log = logging.getLogger(__name__)
 
-SEND_BUFFER_BYTES = 192 * 1024
-"""The kernel doubles it: a stalled listener pins at most 384 KiB and its skbs' overhead."""
+SEND_BUFFER_BYTES = 240 * 1024
+"""The kernel doubles it: a stalled listener pins at most 480 KiB, a little more with overhead."""
 
 RECEIVE_BUFFER_BYTES = 16 * 1024
 """Requests are tiny."""
