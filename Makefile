@@ -2,14 +2,14 @@
 # but Python 3.11 or newer; what else is missing they name and install.
 
 PYTHON ?=
-export PYTHON
 VENV := .venv
+export PYTHON VENV
 BIN := $(VENV)/bin
 
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test node lint types imports docs docs-check lock check
+.PHONY: run test node dev tools lint types imports docs docs-check lock check
 
 run:
 	@scripts/system-packages.sh play
@@ -24,7 +24,6 @@ node:
 	@scripts/venv.sh locks/node.txt
 	@echo "ready: $(BIN)/python primeNODE.py --help"
 
-.PHONY: dev tools
 dev: tools
 	@scripts/system-packages.sh test
 

@@ -13,7 +13,7 @@ find_python() {
             return
         fi
     done
-    echo "error: no Python 3.11 or newer found; install one, or name it: make ${MAKECMDGOALS:-run} PYTHON=/path/to/python3" >&2
+    echo "error: no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3 TARGET" >&2
     return 1
 }
 
