@@ -59,7 +59,7 @@ def counted_frames(frames: int, first: int = 0) -> bytes:
     data = array("h", bytes(4 * frames))
     for index in range(frames):
         number = first + index
-        data[2 * index] = round(12_000 * math.sin(number * 0.05))
+        data[2 * index] = round(12_000 * math.sin(number * 0.05)) | 1  # never silent
         data[2 * index + 1] = (number * 7 + 1) % 65_536 - 32_768
     return data.tobytes()
 

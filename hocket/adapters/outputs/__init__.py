@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 
-def make_output(kind: str, on_event: Callable[[OutputEvent], None], *, device: str = "", fast: bool = False) -> Output:
+def make_output(
+    kind: str, on_event: Callable[[OutputEvent], object], *, device: str = "", fast: bool = False
+) -> Output:
     """An output by its name on the command line: `speakers`, `null` or `wav:PATH`.
 
     device: part of a sound device's name, for speakers; fast: null and wav take frames as fast as

@@ -37,7 +37,7 @@ def check_gain(gain: float) -> None:
 class Output(ABC):
     """Somewhere for frames to go. Methods may be called from any one thread at a time."""
 
-    def __init__(self, on_event: Callable[[OutputEvent], None]) -> None:
+    def __init__(self, on_event: Callable[[OutputEvent], object]) -> None:
         self._emit = on_event
 
     @property

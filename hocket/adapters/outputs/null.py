@@ -9,5 +9,5 @@ from hocket.audio.events import OutputEvent
 class NullOutput(VirtualOutput):
     """Frames vanish at the pace of a sound card; fast: at once."""
 
-    def __init__(self, on_event: Callable[[OutputEvent], None], *, fast: bool = False) -> None:
+    def __init__(self, on_event: Callable[[OutputEvent], object], *, fast: bool = False) -> None:
         super().__init__(on_event, fast=fast)

@@ -21,7 +21,7 @@ class SpeakersOutput(Output):
     """
 
     def __init__(
-        self, on_event: Callable[[OutputEvent], None], *, device: str = "", latency_s: float = LATENCY_S
+        self, on_event: Callable[[OutputEvent], object], *, device: str = "", latency_s: float = LATENCY_S
     ) -> None:
         super().__init__(on_event)
         self._device_name = device

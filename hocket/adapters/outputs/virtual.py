@@ -34,7 +34,7 @@ class VirtualOutput(Output):
     """Plays in real time, or as fast as it is fed, into a sink or nowhere."""
 
     def __init__(
-        self, on_event: Callable[[OutputEvent], None], *, sink: Sink | None = None, fast: bool = False
+        self, on_event: Callable[[OutputEvent], object], *, sink: Sink | None = None, fast: bool = False
     ) -> None:
         super().__init__(on_event)
         self._sink = sink

@@ -20,7 +20,7 @@ class WavOutput(VirtualOutput):
     `name.wav`, `name-2.wav` and so on.
     """
 
-    def __init__(self, on_event: Callable[[OutputEvent], None], path: str | Path, *, fast: bool = False) -> None:
+    def __init__(self, on_event: Callable[[OutputEvent], object], path: str | Path, *, fast: bool = False) -> None:
         super().__init__(on_event, sink=WavSink(Path(path)), fast=fast)
 
 
