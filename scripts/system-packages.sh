@@ -7,8 +7,9 @@ set -euo pipefail
 # Sound through PortAudio, also by way of PulseAudio or PipeWire; the window's X11 and GL libraries.
 play="libportaudio2 libasound2-plugins libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3
       libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
-# Servers that tests start by themselves in folders of their own: a sound daemon and a database.
-test="$play pulseaudio pulseaudio-utils postgresql iproute2"
+# Servers that tests start by themselves in folders of their own: a sound daemon and a database. A network of
+# namespaces; simulated sound cards and wrong clocks, which are libraries in C.
+test="$play pulseaudio pulseaudio-utils postgresql iproute2 gcc libc6-dev libasound2-dev alsa-utils"
 
 case "${1:-}" in
 play) wanted=$play ;;

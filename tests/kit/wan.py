@@ -80,6 +80,8 @@ class Wan:
         self._processes: list[subprocess.Popen[Any]] = []
 
     def __enter__(self) -> Self:
+        if self._carrier is not None:
+            raise WanError("this network is up already")
         self._carrier = subprocess.Popen(
             [sys.executable, "-m", "tests.kit.wan_carrier", *self._arguments],
             stdin=subprocess.PIPE,

@@ -1,7 +1,6 @@
 import ctypes.util
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.kit import cbuild
+from tests.kit.needs import lacking, need_programs
 from tests.kit.noise import noise, write_wav
 from tests.kit.offset import offsets
 from tests.kit.processes import Program
@@ -41,19 +41,18 @@ def a_compiler() -> None:
         cbuild.shared_library("simdac", "asound", "m")
         cbuild.shared_library("skewclock")
     except cbuild.BuildFailed as missing:
-        pytest.skip(f"{missing}: install gcc and libasound2-dev")
+        lacking(f"{missing}: scripts/system-packages.sh test")
 
 
 @pytest.fixture
 def aplay() -> str:
-    if shutil.which("aplay") is None:
-        pytest.skip("aplay is missing: install alsa-utils")
+    need_programs("aplay", why="a second kind of player")
     return "aplay"
 
 
 def test_portaudio_players_drift_apart_by_what_their_converters_differ(tmp_path: Path) -> None:
     if ctypes.util.find_library("portaudio") is None:
-        pytest.skip("PortAudio is missing: install libportaudio2")
+        lacking("PortAudio is missing: scripts/system-packages.sh test")
     song = write_wav(tmp_path / "noise.wav", SOUND)
     argv = [sys.executable, "-c", PORTAUDIO_PLAYER, str(song)]
     # A player's own wrong clock must not reach its converter.

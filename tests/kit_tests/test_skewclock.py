@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from tests.kit import cbuild
+from tests.kit.needs import lacking
 from tests.kit.processes import Program, run_to_end
 from tests.kit.skewclock import SkewClock
 
@@ -32,7 +33,7 @@ def a_compiler() -> None:
     try:
         cbuild.shared_library("skewclock")
     except cbuild.BuildFailed as missing:
-        pytest.skip(str(missing))
+        lacking(str(missing))
 
 
 def answer(clock: SkewClock, script: str) -> dict[str, float]:

@@ -14,14 +14,20 @@ from pathlib import Path
 import pytest
 
 from tests.kit import netns, proc
+from tests.kit.needs import lacking
 from tests.kit.processes import Program
 from tests.kit.wan import Wan, WanError, unavailable
 
-REASON = unavailable()
-pytestmark = [pytest.mark.root, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
+pytestmark = pytest.mark.root
 
 WAIT_S = 15.0
 NOTHING_S = 0.3  # how long nothing has to come to be nothing
+
+
+@pytest.fixture(autouse=True)
+def allowed() -> None:
+    if reason := unavailable():
+        lacking(reason)
 
 
 @contextmanager
@@ -217,6 +223,8 @@ def test_a_refused_command_says_why_and_harms_nothing(wan: Wan) -> None:
         wan.link(1, 2, loss=2)
     with pytest.raises(WanError, match="cannot take"):
         wan.add_address(1, wan.address(2))
+    with pytest.raises(WanError, match="up already"), wan:
+        pass
     with connected(wan, 1, 2):
         pass
 
