@@ -1,6 +1,7 @@
 """The frames on their way to a C callback: a lock-free ring, and what its frames were before the volume."""
 
 from collections import deque
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hocket.audio.volume import VolumeRamp
 from hocket.core.sound import AudioFormat
 
 _SAMPLE_BYTES = 4
+_PATIENCE = (1, 2, 4)
 
 
 class Feed:
@@ -53,15 +55,23 @@ class Feed:
         self.ring.advance_write_index(len(samples))
 
     def turn(self, gain: float, margin_frames: int) -> None:
-        """Change the volume of what already waits, but for the margin that the callback may be reading."""
-        from_frame = min(self.written_frame, self.written_frame - self.waiting_frames + margin_frames)
-        self._ramp.turn(gain, from_frame)
+        """Change the volume of what already waits, but for the margin that the callback reads meanwhile."""
         self._forget_read()
-        for first_frame, samples in self._sources:
-            skipped = max(0, from_frame - first_frame)
-            if skipped < len(samples):
-                first_frame += skipped
-                self._put(first_frame, self._ramp.apply(samples[skipped:], first_frame))
+        for patience in _PATIENCE:
+            from_frame = min(self.written_frame, self._read_frame + margin_frames * patience)
+            ramp = copy(self._ramp)
+            ramp.turn(gain, from_frame)
+            turned = [
+                (start, ramp.apply(samples[start - first_frame :], start))
+                for first_frame, samples in self._sources
+                if (start := max(first_frame, from_frame)) < first_frame + len(samples)
+            ]
+            # Computing may have taken long on a busy machine: a ramp that has been overtaken would be a step.
+            if self._read_frame + margin_frames // 2 <= from_frame:
+                break
+        self._ramp = ramp
+        for first_frame, samples in turned:
+            self._put(first_frame, samples)
 
     def _put(self, first_frame: int, samples: Samples) -> None:
         start = (first_frame - self.start_frame) % len(self._memory)
@@ -69,7 +79,11 @@ class Feed:
         self._memory[start : start + whole] = samples[:whole]
         self._memory[: len(samples) - whole] = samples[whole:]
 
+    @property
+    def _read_frame(self) -> int:
+        return self.written_frame - self.waiting_frames
+
     def _forget_read(self) -> None:
-        read_frame = self.written_frame - self.waiting_frames
+        read_frame = self._read_frame
         while self._sources and self._sources[0][0] + len(self._sources[0][1]) <= read_frame:
             self._sources.popleft()
