@@ -17,6 +17,7 @@ from hocket.nodes.childsettings import ChildSettings, read_settings
 
 log = logging.getLogger(__name__)
 
+
 class Node(Protocol):
     """What `serve_child` runs."""
 

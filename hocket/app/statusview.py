@@ -15,7 +15,7 @@ def status_view(status: Status) -> RenderableType:
     """A head line, a table of machines with their nodes, and what is wrong."""
     parts: list[RenderableType] = [_head(status), _nodes(status)]
     if status.scan_total > status.scan_done:
-        parts.append(Text(f"reading the library: {status.scan_done} of {status.scan_total} files", style="cyan"))
+        parts.append(Text(f"reading new music: {size(status.scan_done)} of {size(status.scan_total)}", style="cyan"))
     parts += [Text(f"! {problem}", style="yellow") for problem in status.problems]
     for node in status.nodes:
         parts += [Text(f"  {node.id}: {line}", style="dim") for line in node.last_lines[-5:]]

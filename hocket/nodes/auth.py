@@ -20,6 +20,7 @@ from hocket.core.errors import ErrorCode, HocketError, NotReachable
 from hocket.core.ids import SESSION_ID_RANDOM_BYTES, Role, SeatId, SessionId, UserName, session_id
 from hocket.nodes.childsettings import ChildSettings
 from hocket.nodes.ports import advertised, listen_on
+from hocket.nodes.endings import first_done
 from hocket.nodes.uplink import Uplink
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done, Ping, Pong
@@ -89,10 +90,7 @@ class AuthNode:
         uplink = asyncio.create_task(self._uplink.run())
         sweep = asyncio.create_task(self._sweep())
         try:
-            await asyncio.wait([uplink, sweep, self._ended], return_when=asyncio.FIRST_COMPLETED)
-            if uplink.done():
-                await uplink
-            return sweep.result() if sweep.done() else self._ended.result()
+            return await first_done(self._ended, uplink, sweep)
         finally:
             for task in (uplink, sweep):
                 task.cancel()
@@ -118,7 +116,8 @@ class AuthNode:
             case SessionHeartbeat():
                 return self._heartbeat(link)
             case LogOut():
-                return await self._log_out(link)
+                await self._log_out(link)
+                return None
         raise HocketError(f"{type(message).__name__} is not for an authentication node", code=ErrorCode.NOT_ALLOWED)
 
     def on_closed(self, link: Link, error: HocketError) -> None:
@@ -279,7 +278,7 @@ class AuthNode:
 
     # -- inside
 
-    async def _sweep(self) -> str:
+    async def _sweep(self) -> None:
         """Let time end seats and sessions."""
         while True:
             await asyncio.sleep(SWEEP_S)
@@ -291,7 +290,7 @@ class AuthNode:
             if expired.seats or expired.sessions:
                 self._uplink.load_changed()
             if self._sessions.draining and (not self._used() or now_s >= self._drain_due_s):
-                return "drained"
+                self.end("drained")
 
     def _now_s(self) -> float:
         return self._clock.monotonic_s()

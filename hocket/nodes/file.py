@@ -5,8 +5,6 @@ import logging
 import os
 from collections.abc import Callable
 
-import msgspec
-
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.library import LibraryIndex, open_track
 from hocket.adapters.streaming import Connection, OpenFile, OpenFiles, StreamServer
@@ -20,6 +18,7 @@ from hocket.core.ids import UserName
 from hocket.core.track import Track
 from hocket.nodes.childsettings import ChildSettings
 from hocket.nodes.ports import advertised, listen_on
+from hocket.nodes.endings import first_done
 from hocket.nodes.uplink import Uplink
 from hocket.wire import limits
 from hocket.wire.message import Message
@@ -46,6 +45,7 @@ from hocket.wire.messages.tracks import (
     TrackOpened,
     TrackPage,
 )
+from hocket.wire.pages import that_fit
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +55,6 @@ CONNECTIONS_PER_STREAM = 2
 EXTRA_CONNECTIONS = 64
 DRAIN_TIMEOUT_S = 20.0
 """Listeners that did not move by then have lost this node anyway."""
-
-PAGE_BYTES = 200 * 1024
-"""A page stops here even if fewer tracks than asked for fit: names may be long."""
 
 
 class Listener:
@@ -80,7 +77,7 @@ class FileNode:
         self._index = LibraryIndex(own.index)
         self._revoked = Revocations()
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
-        self._files = OpenFiles(lambda track: open_track(own.music, track))
+        self._files = OpenFiles(lambda track: open_track(own.music, track, self._index))
         self._server = StreamServer(
             own.node,
             self,
@@ -108,10 +105,7 @@ class FileNode:
         await listen_on(self._server.start, self._own)
         uplink = asyncio.create_task(self._uplink.run())
         try:
-            await asyncio.wait([uplink, self._ended], return_when=asyncio.FIRST_COMPLETED)
-            if uplink.done():
-                await uplink
-            return self._ended.result()
+            return await first_done(self._ended, uplink)
         finally:
             uplink.cancel()
             await asyncio.gather(uplink, return_exceptions=True)
@@ -189,7 +183,7 @@ class FileNode:
     def _page(self, asked: ListTracks) -> TrackPage:
         catalogue = self._index.catalogue
         total, tracks = catalogue.page(asked.search, asked.offset, asked.limit, asked.sort, asked.descending)
-        return TrackPage(catalogue.revision, total, asked.offset, _that_fit(tracks))
+        return TrackPage(catalogue.revision, total, asked.offset, that_fit(tracks))
 
     def _open(self, listener: Listener, message: OpenTrack) -> TrackOpened:
         if self._draining:
@@ -286,14 +280,3 @@ class FileNode:
         else:
             loop = asyncio.get_running_loop()
             self._drain_timer = loop.call_later(DRAIN_TIMEOUT_S, self.end, "drained; some listeners did not move")
-
-
-def _that_fit(tracks: list[Track]) -> tuple[Track, ...]:
-    """As many from the front as stay below PAGE_BYTES, at least one."""
-    size_bytes, fit = 0, 0
-    for track in tracks:
-        size_bytes += len(msgspec.msgpack.encode(track))
-        if size_bytes > PAGE_BYTES and fit:
-            break
-        fit += 1
-    return tuple(tracks[:fit])

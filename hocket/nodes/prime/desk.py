@@ -9,7 +9,7 @@ from hocket.control.view import NodeRecord
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.core.ids import NodeId, Role
 from hocket.nodes.prime.members import Members
-from hocket.nodes.prime.shelf import Shelf
+from hocket.nodes.shelf import Shelf
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.nodes import Drain
 from hocket.wire.messages.operator import DrainNode, Invite, NodeStatus, Status

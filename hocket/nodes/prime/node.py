@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Coroutine
+from typing import Any
 
 from hocket.adapters.authority import Authority
 from hocket.adapters.clocks import SystemClock
@@ -23,17 +25,18 @@ from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
 from hocket.core.clustertime import ClusterTime
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.core.ids import NodeId, Role, TrackId
+from hocket.core.ids import NodeId, Role, TrackId, UserName
+from hocket.nodes.endings import first_done
 from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
 from hocket.nodes.prime.members import Members
 from hocket.nodes.prime.nursery import READY_TIMEOUT_S, Nursery
 from hocket.nodes.prime.placing import Placing
-from hocket.nodes.prime.shelf import Shelf
 from hocket.nodes.prime.visitors import Visitors
+from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
-from hocket.wire.messages import common, login, nodes, operator
+from hocket.wire.messages import common, login, nodes, operator, tracks
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,8 @@ class Prime:
         self._time = ClusterTime()
         self._stack = contextlib.AsyncExitStack()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._background: set[asyncio.Task[None]] = set()
+        self._lasting: list[asyncio.Task[None]] = []  # run as long as the prime
+        self._errands: set[asyncio.Task[None]] = set()
         self.address = HostPort("?", 0)
 
     async def start(self) -> HostPort:
@@ -67,11 +71,7 @@ class Prime:
 
     async def run(self) -> str:
         """Until `end`, or until a background task fails; returns why."""
-        await asyncio.wait([self._ended, *self._background], return_when=asyncio.FIRST_COMPLETED)
-        for task in self._background:
-            if task.done():
-                task.result()
-        return self._ended.result()
+        return await first_done(self._ended, *self._lasting)
 
     def end(self, why: str) -> None:
         """Make `run` return."""
@@ -103,7 +103,7 @@ class Prime:
         self._revoked = Revocations()
         self._visitors = Visitors(node, authority.public_key, self._revoked, self.cluster_ns)
         self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
-        await self._shelf.start()
+        self._shelf.start()
         stack.push_async_callback(self._shelf.stop)
         self._accounts = Accounts(records, passwords, own_hosts(), config.demo, self._end_user)
         self._bookings = Bookings(self._members.registry, config.limits, READY_TIMEOUT_S)
@@ -114,8 +114,7 @@ class Prime:
         self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._holders)
         self._desk = Desk(self._members, self._shelf, self._nursery.status, lambda: self.address, authority.fingerprint)
         await self._listen(folder, LinkServer(server_context(credentials), Role.PRIME, node, self))
-        for work in (self._members.run, self._tidy, self._renew_grants):
-            self._in_background(work())
+        self._lasting = [asyncio.create_task(work()) for work in (self._members.run, self._tidy, self._renew_grants)]
         stack.push_async_callback(self._stop_background)
         stack.push_async_callback(self._retire_adopted)
         return self.address
@@ -132,13 +131,16 @@ class Prime:
             self.address = await server.start(wanted)
         keep_address(folder, self.address)
 
-    def _in_background(self, work: "asyncio._CoroutineLike[None]") -> None:
-        self._background.add(asyncio.create_task(work))
+    def _send(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     async def _stop_background(self) -> None:
-        for task in self._background:
+        tasks = [*self._lasting, *self._errands]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _retire_adopted(self) -> None:
         """Nodes that an earlier prime spawned are no processes of ours: they are told by message."""
@@ -211,8 +213,10 @@ class Prime:
                 return await self._accounts.users(message)
             case operator.UserAdd() | operator.UserPassword() | operator.UserDisable() | operator.UserRemove():
                 await self._accounts.change(message)
+            case tracks.ListTracks():
+                return self._shelf.page(message)
             case _:
-                return self._shelf.answer(message)
+                raise HocketError(f"{type(message).__name__} is not for a prime", code=ErrorCode.NOT_ALLOWED)
         return None
 
     def _register(self, link: Link, message: nodes.Register) -> nodes.Registered:
@@ -237,8 +241,8 @@ class Prime:
     def _on_removed(self, record: NodeRecord, why: str) -> None:
         log.debug("%s left: %s", record.node_id, why)
 
-    def _on_catalogue(self, revision: int, tracks: int) -> None:
-        self._members.registry.note_tracks(self._members.own_id, tracks, self._members.now_s())
+    def _on_catalogue(self, revision: int, count: int) -> None:
+        self._members.registry.note_tracks(self._members.own_id, count, self._members.now_s())
         for link in self._members.links(Role.FILE):
             link.notify(nodes.CatalogueRefresh(revision))
 
@@ -247,9 +251,13 @@ class Prime:
 
     def _end_sessions(self, message: nodes.EndSessions) -> None:
         """Pushed at once to every node that might let the listener go on."""
-        self._revoked.apply(message.session, message.user, self.cluster_ns())
+        now_ns = self.cluster_ns()
+        if message.session:
+            self._revoked.end_session(message.session, now_ns)
+        if message.user:
+            self._revoked.end_user(UserName(message.user), now_ns)
         for link in self._members.links(Role.AUTH, Role.FILE):
-            self._in_background(self._push(link, message))
+            self._send(self._push(link, message))
 
     async def _push(self, link: Link, message: nodes.EndSessions) -> None:
         try:
@@ -264,8 +272,7 @@ class Prime:
         while True:
             await asyncio.sleep(TIDY_S)
             for retire in self._bookings.tidy(self._members.now_s()):
-                self._in_background(self._retire(retire))
-            self._background -= {task for task in self._background if task.done() and not task.exception()}
+                self._send(self._retire(retire))
 
     async def _retire(self, retire: RetireAction) -> None:
         log.info("%s retires: %s", retire.node_id, retire.why)

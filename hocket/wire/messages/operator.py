@@ -45,7 +45,7 @@ class Status(Message, kind=Kind.STATUS):
     nodes: tuple[NodeStatus, ...]
     up_s: float
     problems: tuple[str, ...] = ()
-    scan_done: int = 0
+    scan_done: int = 0  # bytes of new music that were read
     scan_total: int = 0
 
 

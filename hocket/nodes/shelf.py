@@ -1,0 +1,104 @@
+"""A control node's music folder: scanned once, watched from then on, its index kept for the streaming nodes."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from hocket.adapters.library import Library
+from hocket.adapters.library.scan import Progress
+from hocket.adapters.library.watch import follow
+from hocket.core.errors import HocketError
+from hocket.core.ids import TrackId
+from hocket.wire.messages.tracks import ListTracks, TrackPage
+from hocket.wire.pages import that_fit
+
+log = logging.getLogger(__name__)
+
+INDEX_FILE = "library.index"
+RETRY_S = 5.0
+"""A folder that could not be read is looked at again after this."""
+
+
+class ShelfState(msgspec.Struct, frozen=True):
+    """What `status` tells of the library."""
+
+    tracks: int
+    unplayable: int
+    problems: tuple[str, ...] = ()
+    scan_done: int = 0  # bytes of new files that were read
+    scan_total: int = 0
+
+
+class Shelf:
+    """Keeps the index of one music folder true. `on_change(revision, tracks)` is called on the event loop."""
+
+    def __init__(self, music: Path, data: Path, on_change: Callable[[int, int], None]) -> None:
+        self.index = data / INDEX_FILE
+        self._music = music
+        self._on_change = on_change
+        self._library = Library()
+        self._revision = 0
+        self._problem = ""
+        self._progress = (0, 0)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def revision(self) -> int:
+        """Counts the changes since the node started."""
+        return self._revision
+
+    @property
+    def state(self) -> ShelfState:
+        """For `status`."""
+        catalogue = self._library.catalogue
+        playable = sum(1 for track in catalogue.tracks if track.is_playable)
+        problems = (self._problem,) if self._problem else ()
+        return ShelfState(playable, len(catalogue) - playable, problems, *self._progress)
+
+    def holds(self, track: TrackId) -> bool:
+        return self._library.catalogue.get(track) is not None
+
+    def page(self, asked: ListTracks) -> TrackPage:
+        """Part of the list of this folder."""
+        catalogue = self._library.catalogue
+        total, tracks = catalogue.page(asked.search, asked.offset, asked.limit, asked.sort, asked.descending)
+        return TrackPage(catalogue.revision, total, asked.offset, that_fit(tracks))
+
+    def start(self) -> None:
+        """Scan and watch in the background."""
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End the watch; a scan under way ends at its next piece, what it has read so far is kept."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                async with contextlib.aclosing(follow(self._music, self.index, self._note_progress)) as libraries:
+                    async for library in libraries:
+                        self._take(library)
+            except HocketError as error:
+                if self._problem != str(error):
+                    log.warning("%s", error)
+                self._problem = str(error)
+            await asyncio.sleep(RETRY_S)
+
+    def _take(self, library: Library) -> None:
+        self._library = library
+        self._progress = (0, 0)
+        self._problem = ""
+        self._revision += 1
+        log.info("%d tracks in %s", len(library.catalogue), self._music)
+        self._on_change(self._revision, len(library.catalogue))
+
+    def _note_progress(self, progress: Progress) -> None:
+        """Called by the scanning thread."""
+        self._progress = (progress.size_bytes, progress.all_bytes)
