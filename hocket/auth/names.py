@@ -13,6 +13,9 @@ MAX_PASSWORD_BYTES = 1024
 # ZWNJ and ZWJ: Persian, Hindi and emoji need them inside a name. They are invisible, so `name_key` drops them.
 _JOINERS = "\u200c\u200d"
 
+_IMPOSSIBLE = "\x7f"
+"""In no name, but fit to be stored and compared anywhere: stands for what is not (NUL, lone surrogates)."""
+
 
 class BadName(HocketError):
     """A name that no account may have."""
@@ -59,7 +62,7 @@ def name_key(text: str) -> str:
     for form in ("NFD", "NFKD", "NFKD"):
         key = unicodedata.normalize(form, key).casefold()
     key = unicodedata.normalize("NFKC", key)
-    return "".join(char for char in key if char not in _JOINERS)
+    return "".join(_IMPOSSIBLE if _is_control(char) else char for char in key if char not in _JOINERS)
 
 
 def check_password(password: str, name: str = "") -> None:
@@ -69,7 +72,7 @@ def check_password(password: str, name: str = "") -> None:
             f"the password has {len(password)} characters",
             hint=f"take {MIN_PASSWORD_CHARS} or more; four words in a row are easy to keep and hard to guess",
         )
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in password):
+    if any(_is_control(char) for char in password):
         raise BadPassword(
             "the password contains a control character",
             hint="use what a keyboard can type on one line; a password from a file is its first line",
@@ -89,6 +92,10 @@ def password_bytes(password: str) -> bytes:
 
 def _too_long(chars: int) -> BadName:
     return BadName(f"a user name has {chars} characters", hint=f"take at most {MAX_NAME_CHARS}")
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs")
 
 
 def _describe(char: str) -> str:

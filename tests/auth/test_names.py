@@ -91,6 +91,12 @@ def test_a_key_is_its_own_key_whatever_was_typed(text: str) -> None:
     assert name_key(name_key(text)) == name_key(text)
 
 
+@given(st.text(st.characters(codec=None)))
+def test_any_key_can_be_stored(text: str) -> None:
+    assert name_key(text).encode("utf-8").isascii() in (True, False)
+    assert "\x00" not in name_key(text)
+
+
 @pytest.mark.parametrize(
     ("password", "reason"),
     [

@@ -1,0 +1,110 @@
+"""The record store as the prime's event loop sees it."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from hocket.adapters.records.errors import RecordsUnreachable
+from hocket.adapters.records.worker import Worker
+from hocket.auth.accounts import Rights, User
+from hocket.core.ids import UserName
+
+if TYPE_CHECKING:
+    from hocket.adapters.records.store import Store
+
+SQLITE_FILE = "records.sqlite"
+
+OPEN_TIMEOUT_S = 60.0
+"""A migration of a large store may take a while."""
+
+TIMEOUT_S = 8.0
+"""For one operation: less than whoever asks over the wire waits for a reply."""
+
+CLOSE_TIMEOUT_S = 1.0
+
+T = TypeVar("T")
+
+
+class Records:
+    """Accounts by name; `name` is as typed, any letters that `name_key` folds alike find the same account.
+
+    Every operation raises RecordsBroken, RecordsUnreachable or DataUnwritable besides what it names.
+    """
+
+    def __init__(self, worker: Worker, store: "Store") -> None:
+        self._worker = worker
+        self._store = store
+
+    @classmethod
+    async def open(cls, url: str, folder: Path) -> "Records":
+        """Open the store behind a SQLAlchemy URL, "" for SQLite in `folder`; bring its schema up to date.
+
+        An empty database is set up. Raises RecordsBroken, RecordsUnreachable, RecordsTooNew,
+        DataUnwritable, RecordsUrlWrong.
+        """
+        worker = Worker("records")
+        try:
+            store = await _run(worker, lambda: _open(url, folder), OPEN_TIMEOUT_S)
+        except BaseException:
+            await worker.close(CLOSE_TIMEOUT_S)
+            raise
+        return cls(worker, store)
+
+    async def close(self) -> None:
+        """Let go of the database; never raises, never waits for a server that hangs."""
+        with contextlib.suppress(TimeoutError):
+            await self._worker.run(self._store.close, CLOSE_TIMEOUT_S)
+        await self._worker.close(CLOSE_TIMEOUT_S)
+
+    async def __aenter__(self) -> "Records":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def user(self, name: str) -> User | None:
+        """The account with this name."""
+        return await self._do(lambda: self._store.user(name))
+
+    async def users(self, after: str = "", limit: int = 500) -> list[User]:
+        """Up to `limit` accounts in the order of their `name_key`s, from the one after `after` on."""
+        return await self._do(lambda: self._store.users(after, limit))
+
+    async def count_users(self) -> int:
+        """How many accounts there are, disabled ones included."""
+        return await self._do(self._store.count_users)
+
+    async def add_user(self, name: UserName, password_hash: str, rights: Rights = Rights.LISTEN) -> User:
+        """Make an account. Raises UserExists."""
+        return await self._do(lambda: self._store.add_user(name, password_hash, rights))
+
+    async def set_password(self, name: str, password_hash: str) -> UserName:
+        """Keep a new hash; the account's own name. Raises UserMissing."""
+        return await self._do(lambda: self._store.change_user(name, password_hash=password_hash))
+
+    async def set_disabled(self, name: str, disabled: bool) -> UserName:
+        """Disable or enable an account; its own name. Raises UserMissing."""
+        return await self._do(lambda: self._store.change_user(name, disabled=disabled))
+
+    async def remove_user(self, name: str) -> UserName:
+        """Remove an account; the name that it had. Raises UserMissing."""
+        return await self._do(lambda: self._store.remove_user(name))
+
+    async def _do(self, job: Callable[[], T]) -> T:
+        return await _run(self._worker, job, TIMEOUT_S)
+
+
+async def _run(worker: Worker, job: Callable[[], T], timeout_s: float) -> T:
+    try:
+        return await worker.run(job, timeout_s)
+    except TimeoutError:
+        raise RecordsUnreachable(
+            f"the record store did not answer within {timeout_s:.0f} s", hint="look after its database server"
+        ) from None
+
+
+def _open(url: str, folder: Path) -> "Store":
+    from hocket.adapters.records.store import Store
+
+    return Store.open(url or folder / SQLITE_FILE)

@@ -1,0 +1,1 @@
+"""Alembic's scripts for the record store; run by `hocket.adapters.records.migrate`."""
