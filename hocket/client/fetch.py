@@ -292,15 +292,17 @@ class Fetch:
     # -- trouble
 
     def _take_trouble(self, error: HocketError) -> None:
-        if self.error is not None or error is self.trouble:  # a broken line fails all that is under way on it
+        if self.error is not None:
+            return
+        if self._is_final(error):
+            self.error = error
+            return
+        if error is self.trouble:  # a broken line fails all that is under way on it
             return
         now_s = self._clock.monotonic_s()
         if self.trouble is None:
             self.trouble_since_s = now_s
         self.trouble = error
-        if self._is_final(error):
-            self.error = error
-            return
         self._failures += 1
         log.info("'%s': %s", self.track.name, error)
         delay_s = RETRY.delay_s(self._failures, random.random())

@@ -211,10 +211,12 @@ class Player:
     def _clear(self) -> None:
         """Silence at once; whatever played is over."""
         if self._feed.voices and self._feed.heard.is_told:
-            voice, position = self._feed.heard, self.position
-            if self._output is not None and self._output.format is not None:
-                self._output.pause()
-                self._output.flush(position)
+            voice, output = self._feed.heard, self._output
+            if output is not None and output.format is not None:
+                output.pause()
+            position = self.position
+            if output is not None and output.format is not None:
+                output.flush(position)
             self._tell(events.Ended(voice.heard(position), voice.stalls, complete=False))
         self._asked_ns = None
         self._feed.clear()
@@ -287,6 +289,8 @@ class Player:
 
     def _seek_to(self, frame: int) -> None:
         frame = min(max(0, frame), self._feed.heard.fetch.track.frames)
+        if self._output is not None:
+            self._output.pause()  # so that the position stands still, and counts what was heard to the frame
         self._feed.seek(self.position, frame)
         if self._output is not None:
             self._output.flush(frame)

@@ -45,25 +45,27 @@ class Sound:
         Raises OutputError (a device that was asked for by name is not there), FileUnwritable, HocketError (USAGE).
         """
         self._on_event = on_event
-        output = await self._made()
         try:
-            await asyncio.to_thread(output.open, form, frame)
+            return await self._opened(form, frame)
         except OutputError as error:
             if self.kind != SPEAKERS or self._device:
                 raise
             log.info("no sound: %s", error)
             self._tell(events.OutputChanged(NULL, error.text))
             self.kind, self._output = NULL, None
-            output = await self._made()
-            await asyncio.to_thread(output.open, form, frame)
-        output.set_volume(self._volume)
-        return output
+            return await self._opened(form, frame)
 
     def set_volume(self, gain: float) -> None:
         """Linear, from 0 to 1."""
         self._volume = min(1.0, max(0.0, gain))
         if self._output is not None:
             self._output.set_volume(self._volume)
+
+    async def _opened(self, form: AudioFormat, frame: int) -> Output:
+        output = await self._made()
+        output.set_volume(self._volume)  # before it opens: nothing is heard at another one
+        await asyncio.to_thread(output.open, form, frame)
+        return output
 
     async def _made(self) -> Output:
         async with self._making:
