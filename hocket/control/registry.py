@@ -305,7 +305,7 @@ class Registry:
         """End a promise; `load` is the node's own count if it just told it. An ended promise: nothing."""
         entry = self._holds.pop(hold, None)
         self._hold_ends.drop(hold)
-        if entry is not None and self._entries.get(entry.record.node_id) is entry:
+        if entry is not None:
             held, load = entry.record.held - 1, entry.record.load if load is None else load
             self._change(entry, now_s, held=held, load=load)
 

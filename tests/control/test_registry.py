@@ -264,6 +264,33 @@ def test_mass_loss_freezes_removals_for_one_lease() -> None:
     assert not reg.is_frozen(frozen.until_s)
 
 
+def test_a_blip_of_many_connections_is_no_mass_loss() -> None:
+    reg = registry(max_load=10)
+    leases = {NodeId(f"file-{number}"): join(reg, f"file-{number}", Role.FILE, PRIME) for number in range(8)}
+    for node_id, number in leases.items():
+        reg.connection_lost(node_id, number, 1.0)
+        join(reg, node_id, Role.FILE, PRIME, now_s=1.1)
+    assert reg.tick(1.2) == ()
+
+
+def test_a_third_is_a_third_of_all_that_were_here_the_removed_included() -> None:
+    reg = registry(max_load=20)
+    leases = {f"file-{number:02}": join(reg, f"file-{number:02}", Role.FILE, PRIME) for number in range(20)}
+
+    def cut(names: list[str], now_s: float) -> None:
+        for name in names:
+            [probe] = probes(reg.connection_lost(NodeId(name), leases[name], now_s))
+            reg.probe_failed(NodeId(name), probe.number, "refused", now_s)
+
+    names = sorted(leases)
+    cut(names[:4], 1.0)
+    assert removed(reg.tick(2.0)) == names[:4]
+    cut(names[4:6], 2.5)
+    assert removed(reg.tick(3.5)) == names[4:6]  # 6 of 20, though only 14 are left
+    cut(names[6:7], 4.0)
+    assert reg.tick(5.0) == (Frozen(7, 10.0),)
+
+
 def test_a_loss_that_is_certain_is_never_frozen() -> None:
     reg = registry(max_load=10)
     for number in range(6):
