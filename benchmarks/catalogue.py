@@ -14,8 +14,8 @@ import msgspec
 from hocket.core.errors import HocketError
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
-from hocket.media.catalogue import Catalogue, Snapshot, Sort
-from hocket.media.track import Track
+from hocket.core.track import Sort, Track
+from hocket.media.catalogue import Catalogue, Snapshot
 
 _COMMON = ["the", "of", "love", "night", "a", "to", "you", "été", "in", "golden", "Übers", "machine", "и"]
 _REPEATS = 7

@@ -9,7 +9,6 @@ import re
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
 from functools import cache
 from itertools import compress
 from typing import Final
@@ -18,10 +17,10 @@ import msgspec
 
 from hocket.core.errors import TrackMissing
 from hocket.core.ids import TrackId
+from hocket.core.track import Sort, Track
 from hocket.media.finding import resolve
 from hocket.media.shelf import Shelf, haystack
 from hocket.media.text import fold
-from hocket.media.track import Track
 
 _REBUILD_SHARE: Final = 0.02
 """Past this share of changed tracks sorting everything is cheaper than moving them one by one."""
@@ -31,16 +30,6 @@ _FEW: Final = 200
 
 _SLOT: Final = "I"
 _DIGITS = re.compile(r"\d+")
-
-
-class Sort(StrEnum):
-    """Orders of a page. Ties are broken by name, so that paging never repeats or skips a track."""
-
-    NAME = "name"
-    TITLE = "title"
-    ARTIST = "artist"
-    ALBUM = "album"
-    DURATION = "duration"
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):

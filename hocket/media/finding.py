@@ -7,9 +7,9 @@ from operator import itemgetter
 from typing import Final
 
 from hocket.core.errors import ErrorCode, HocketError, TrackMissing
+from hocket.core.track import Track
 from hocket.media.shelf import Shelf, stem
 from hocket.media.text import fold
-from hocket.media.track import Track
 
 MAX_CANDIDATES: Final = 5
 """An error that names more is not read."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from itertools import compress
 from typing import Final
 
+from hocket.core.track import Track
 from hocket.media.text import fold
-from hocket.media.track import Track
 
 MAX_WORDS: Final = 10
 """Words of a search that count; each costs a pass."""

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hocket.core.errors import TrackMissing
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
-from hocket.media.catalogue import Catalogue, Snapshot, Sort
+from hocket.core.track import NO_TRACK_ID, Sort, Track
+from hocket.media.catalogue import Catalogue, Snapshot
 from hocket.media.finding import AmbiguousTrack
 from hocket.media.text import fold
-from hocket.media.track import NO_TRACK_ID, Track
 
 
 def track(
