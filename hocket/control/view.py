@@ -7,7 +7,6 @@ import msgspec
 from hocket.core.address import HostPort
 from hocket.core.ids import NodeId, Role
 
-CONTROL_ROLES = frozenset({Role.PRIME, Role.PLANE})
 NOWHERE = HostPort("", 0)
 
 
@@ -54,7 +53,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
 
     @property
     def is_control(self) -> bool:
-        return self.role in CONTROL_ROLES
+        return self.role is Role.PRIME or self.role is Role.PLANE
 
     @property
     def used(self) -> int:

@@ -285,10 +285,10 @@ def test_a_third_is_a_third_of_all_that_were_here_the_removed_included() -> None
     names = sorted(leases)
     cut(names[:4], 1.0)
     assert removed(reg.tick(2.0)) == names[:4]
-    cut(names[4:6], 2.5)
-    assert removed(reg.tick(3.5)) == names[4:6]  # 6 of 20, though only 14 are left
-    cut(names[6:7], 4.0)
-    assert reg.tick(5.0) == (Frozen(7, 10.0),)
+    cut(names[4:6], 2.1)
+    assert removed(reg.tick(3.1)) == names[4:6]  # 6 of 20, though only 14 are left
+    cut(names[6:7], 3.2)
+    assert reg.tick(4.2) == (Frozen(7, 4.2 + TIMING.lease_s),)
 
 
 def test_a_loss_that_is_certain_is_never_frozen() -> None:
