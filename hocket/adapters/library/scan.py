@@ -50,7 +50,7 @@ def scan(music_dir: Path, index_path: Path, on_progress: OnProgress | None = Non
     """
     before = load_index(index_path)
     found = _scan(music_dir, index_path, before or Library(), {""}, on_progress)
-    if before is None or found.library.entries != before.entries:
+    if found.library is not before:
         save_index(index_path, found.library)
     return found
 
@@ -63,9 +63,8 @@ def rescan(
     The very library `before` comes back when nothing changed. Raises as `scan` does.
     """
     found = _scan(music_dir, index_path, before, set(paths), on_progress)
-    if found.library.entries == before.entries:
-        return Scan(before, found.unsettled)
-    save_index(index_path, found.library)
+    if found.library is not before:
+        save_index(index_path, found.library)
     return found
 
 
@@ -84,8 +83,10 @@ def _scan(
             else:
                 to_read[found[0]] = found[1]
     ids = _ids_of_moved(before.entries, entries)
-    unsettled = _Reader(music_dir, index_path, before, entries, on_progress).read(to_read, ids)
-    return Scan(Library(_distinct(entries.values()), before), frozenset(unsettled))
+    unsettled = frozenset(_Reader(music_dir, index_path, before, entries, on_progress).read(to_read, ids))
+    if entries == before.entries:
+        return Scan(before, unsettled)
+    return Scan(Library(_distinct(entries.values()), before), unsettled)
 
 
 class _Reader:
