@@ -1,14 +1,15 @@
 """The record store as the prime's event loop sees it."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hocket.adapters.records.errors import RecordsUnreachable
 from hocket.adapters.records.worker import Worker
 from hocket.auth.accounts import Rights, User
-from hocket.core.ids import UserName
+from hocket.auth.jointokens import JoinedNode, JoinRequest, TokenRecord
+from hocket.core.ids import NodeId, UserName
 
 if TYPE_CHECKING:
     from hocket.adapters.records.store import Store
@@ -27,9 +28,10 @@ T = TypeVar("T")
 
 
 class Records:
-    """Accounts by name; `name` is as typed, any letters that `name_key` folds alike find the same account.
+    """Accounts, join tokens and the machines that joined.
 
-    Every operation raises RecordsBroken, RecordsUnreachable or DataUnwritable besides what it names.
+    A `name` is as typed: any letters that `name_key` folds alike name the same account. Every operation
+    raises RecordsBroken, RecordsUnreachable or DataUnwritable besides what it names.
     """
 
     def __init__(self, worker: Worker, store: "Store") -> None:
@@ -90,6 +92,26 @@ class Records:
     async def remove_user(self, name: str) -> UserName:
         """Remove an account; the name that it had. Raises UserMissing."""
         return await self._do(lambda: self._store.remove_user(name))
+
+    async def add_join_token(self, record: TokenRecord, now_unix_s: int) -> None:
+        """Keep a token; those that ran out more than a week ago are forgotten."""
+        await self._do(lambda: self._store.add_join_token(record, now_unix_s))
+
+    async def join(self, asked: JoinRequest, now_unix_s: int) -> None:
+        """Let a machine in by its token, and count that use: both or neither. Raises TokenRefused."""
+        await self._do(lambda: self._store.join(asked, now_unix_s))
+
+    async def joined_nodes(self) -> list[JoinedNode]:
+        """Machines that joined and were not removed."""
+        return await self._do(self._store.joined_nodes)
+
+    async def remove_nodes(self, nodes: Collection[NodeId], now_unix_s: int) -> None:
+        """Keep these nodes out for good: no token lets their ids in again."""
+        await self._do(lambda: self._store.remove_nodes(nodes, now_unix_s))
+
+    async def removed_nodes(self) -> frozenset[NodeId]:
+        """All that were removed, ever."""
+        return await self._do(self._store.removed_nodes)
 
     async def _do(self, job: Callable[[], T]) -> T:
         return await _run(self._worker, job, TIMEOUT_S)

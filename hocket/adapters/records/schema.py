@@ -5,6 +5,7 @@ A test holds that both ways lead to the same schema, on every backend.
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, PrimaryKeyConstraint, String, Table
 
+from hocket.auth.jointokens import ID_BYTES
 from hocket.auth.names import MAX_KEY_CHARS, MAX_NAME_CHARS
 
 VERSION_TABLE = "hocket_schema"
@@ -28,6 +29,32 @@ users = Table(
     Column("rights", Integer, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("created_unix_s", BigInteger, nullable=False),
+)
+
+join_tokens = Table(
+    "join_tokens",
+    metadata,
+    Column("id", String(2 * ID_BYTES), primary_key=True),  # hex
+    Column("secret_hash", String(64), nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("expires_unix_s", BigInteger, nullable=False),
+)
+
+joined_nodes = Table(
+    "joined_nodes",
+    metadata,
+    Column("node_id", String(32), primary_key=True),
+    Column("public_key", String(64), nullable=False),  # hex
+    Column("token_id", String(2 * ID_BYTES), nullable=False),  # the token may be gone
+    Column("joined_unix_s", BigInteger, nullable=False),
+)
+
+removed_nodes = Table(
+    "removed_nodes",
+    metadata,
+    Column("node_id", String(32), primary_key=True),
+    Column("removed_unix_s", BigInteger, nullable=False),
 )
 
 version = Table(

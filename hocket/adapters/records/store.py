@@ -1,7 +1,7 @@
 """The record store's operations, blocking; `Records` runs them in its thread."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from hocket.adapters.records import joining
 from hocket.adapters.records.errors import UserExists, UserMissing
 from hocket.adapters.records.migrate import bring_up_to_date
 from hocket.adapters.records.schema import users
 from hocket.adapters.records.sqlitefile import check_file, prepare_file
 from hocket.adapters.records.target import Target
 from hocket.auth.accounts import Rights, User
+from hocket.auth.jointokens import JoinedNode, JoinRequest, TokenRecord
 from hocket.auth.names import name_key
-from hocket.core.ids import UserName
+from hocket.core.ids import NodeId, UserName
 
 
 class Store:
@@ -91,6 +93,26 @@ class Store:
             found = _own_name(connection, name)
             connection.execute(delete(users).where(users.c.name == found))
         return found
+
+    def add_join_token(self, record: TokenRecord, now_unix_s: int) -> None:
+        with self._transaction() as connection:
+            joining.add_token(connection, record, now_unix_s)
+
+    def join(self, asked: JoinRequest, now_unix_s: int) -> None:
+        with self._transaction() as connection:
+            joining.join(connection, asked, now_unix_s)
+
+    def joined_nodes(self) -> list[JoinedNode]:
+        with self._transaction() as connection:
+            return joining.joined_nodes(connection)
+
+    def remove_nodes(self, nodes: Collection[NodeId], now_unix_s: int) -> None:
+        with self._transaction() as connection:
+            joining.remove_nodes(connection, nodes, now_unix_s)
+
+    def removed_nodes(self) -> frozenset[NodeId]:
+        with self._transaction() as connection:
+            return joining.removed_nodes(connection)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -5,16 +5,30 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 
 from hocket.adapters.records import Records, UserExists, UserMissing
 from hocket.auth.accounts import Rights, User
+from hocket.auth.jointokens import JoinedNode, JoinRequest, TokenRefused, new_token, record_of
+from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode
-from hocket.core.ids import UserName
+from hocket.core.ids import NodeId, UserName
 from tests.adapters.records.backend import Backend
 
 ANNA = UserName("Anna")
 ZOE = UserName("Zoë")
+NOW_UNIX_S = 1_700_000_000
+TOKEN = new_token([HostPort("10.0.0.1", 50001)], "ab" * 32, bytes(range(24)))
+
+
+def plane(number: int) -> NodeId:
+    return NodeId(f"plane-{number:012x}")
+
+
+def request_of(number: int) -> JoinRequest:
+    """A machine of its own, with TOKEN."""
+    return JoinRequest(plane(number), bytes([number]) * 32, TOKEN.id, TOKEN.secret)
 
 
 class RecordsContract:
@@ -156,6 +170,91 @@ class RecordsContract:
             return await records.count_users()
 
         assert store(use) == 51
+
+    def test_a_machine_joins_once_by_its_token(self, store: Backend) -> None:
+        async def use(records: Records) -> list[JoinedNode]:
+            await records.add_join_token(record_of(TOKEN, 1, NOW_UNIX_S + 60), NOW_UNIX_S)
+            await records.join(request_of(1), NOW_UNIX_S)
+            await records.join(request_of(1), NOW_UNIX_S + 1)  # its answer was lost
+            with pytest.raises(TokenRefused, match="used up"):
+                await records.join(request_of(2), NOW_UNIX_S + 1)
+            return await records.joined_nodes()
+
+        assert store(use) == [JoinedNode(plane(1), bytes([1]) * 32, TOKEN.id.hex())]
+
+    def test_an_unknown_wrong_or_old_token_lets_nobody_in(self, store: Backend) -> None:
+        async def use(records: Records) -> None:
+            with pytest.raises(TokenRefused, match="does not know"):
+                await records.join(request_of(1), NOW_UNIX_S)
+            await records.add_join_token(record_of(TOKEN, 5, NOW_UNIX_S + 60), NOW_UNIX_S)
+            with pytest.raises(TokenRefused, match="is wrong"):
+                await records.join(msgspec.structs.replace(request_of(1), secret=bytes(16)), NOW_UNIX_S)
+            with pytest.raises(TokenRefused, match="ran out"):
+                await records.join(request_of(1), NOW_UNIX_S + 60)
+            assert await records.joined_nodes() == []
+
+        store(use)
+
+    def test_simultaneous_joins_never_overuse_a_token(self, store: Backend) -> None:
+        async def use(records: Records) -> list[JoinedNode]:
+            await records.add_join_token(record_of(TOKEN, 3, NOW_UNIX_S + 60), NOW_UNIX_S)
+            async with await Records.open(store.url, store.folder) as other:
+                joins = [(records, other)[i % 2].join(request_of(i), NOW_UNIX_S) for i in range(10)]
+                results = await asyncio.gather(*joins, return_exceptions=True)
+            assert sum(isinstance(result, TokenRefused) for result in results) == 7
+            assert sum(result is None for result in results) == 3
+            return await records.joined_nodes()
+
+        assert len(store(use)) == 3
+
+    def test_a_machine_that_joins_again_by_a_new_token_uses_that_one(self, store: Backend) -> None:
+        later = new_token([HostPort("10.0.0.1", 1)], "ab" * 32, bytes(24))
+
+        async def use(records: Records) -> list[JoinedNode]:
+            for token in (TOKEN, later):
+                await records.add_join_token(record_of(token, 1, NOW_UNIX_S + 60), NOW_UNIX_S)
+                asked = JoinRequest(plane(1), bytes([1]) * 32, token.id, token.secret)
+                await records.join(asked, NOW_UNIX_S)
+            with pytest.raises(TokenRefused, match="with another key"):
+                await records.join(msgspec.structs.replace(asked, public_key=bytes(32)), NOW_UNIX_S)
+            for token in (TOKEN, later):
+                with pytest.raises(TokenRefused, match="used up"):
+                    await records.join(JoinRequest(plane(2), bytes([2]) * 32, token.id, token.secret), NOW_UNIX_S)
+            return await records.joined_nodes()
+
+        assert store(use) == [JoinedNode(plane(1), bytes([1]) * 32, later.id.hex())]
+
+    def test_a_removed_machine_stays_out(self, store: Backend) -> None:
+        async def use(records: Records) -> None:
+            await records.add_join_token(record_of(TOKEN, 5, NOW_UNIX_S + 60), NOW_UNIX_S)
+            await records.join(request_of(1), NOW_UNIX_S)
+            await records.join(request_of(2), NOW_UNIX_S)
+            for _ in range(2):
+                await records.remove_nodes([plane(1), NodeId("auth-0123456789ab")], NOW_UNIX_S)
+            with pytest.raises(TokenRefused, match="was removed"):
+                await records.join(request_of(1), NOW_UNIX_S)
+
+        store(use)
+
+        async def look(records: Records) -> None:
+            assert await records.removed_nodes() == {plane(1), NodeId("auth-0123456789ab")}
+            assert [node.node for node in await records.joined_nodes()] == [plane(2)]
+
+        store(look)
+
+    def test_a_token_is_remembered_for_a_week_after_its_end(self, store: Backend) -> None:
+        later = new_token([HostPort("10.0.0.1", 1)], "ab" * 32, bytes(24))
+
+        async def use(records: Records) -> None:
+            await records.add_join_token(record_of(TOKEN, 1, NOW_UNIX_S), NOW_UNIX_S)
+            for days, answer in ((6, "ran out"), (8, "does not know")):
+                now_unix_s = NOW_UNIX_S + days * 86400
+                token = msgspec.structs.replace(later, id=bytes([days]) * 8)
+                await records.add_join_token(record_of(token, 1, now_unix_s), now_unix_s)
+                with pytest.raises(TokenRefused, match=answer):
+                    await records.join(request_of(1), now_unix_s)
+
+        store(use)
 
     def test_opening_a_store_of_today_loads_no_migration_library(self, store: Backend) -> None:
         store(Records.count_users)
