@@ -54,26 +54,25 @@ class LibraryChange(msgspec.Struct, frozen=True):
 
 
 class Library:
-    """All files of one music folder. Several with the same bytes are one track with aliases."""
+    """All files of one music folder, by library name. Several with the same bytes are one track with aliases."""
 
-    __slots__ = ("catalogue", "entries", "files")
+    __slots__ = ("catalogue", "entries")
 
     def __init__(self, entries: Iterable[Entry] = (), before: "Library | None" = None) -> None:
-        self.entries = {entry.path: entry for entry in entries}
-        self.files = _by_id(self.entries.values())
-        tracks = _tracks(self.entries.values(), self.files)
+        self.entries = {entry.track.name: entry for entry in entries}
+        tracks = _tracks(self.entries.values())
         if before is None:
             self.catalogue = Catalogue(tracks)
         else:
             change = _difference(before.catalogue.tracks, tracks)
-            self.catalogue = before.catalogue.with_changes(*_parts(change)) if change else before.catalogue
+            kept = before.catalogue
+            self.catalogue = kept.with_changes(change.added, change.removed) if change else kept
 
     @classmethod
     def _restored(cls, stored: "_Stored") -> "Library":
         library = cls()
-        library.entries = {entry.path: entry for entry in stored.entries}
-        library.files = _by_id(stored.entries)
-        held = {track.name: track for track in _tracks(stored.entries, library.files)}
+        library.entries = {entry.track.name: entry for entry in stored.entries}
+        held = {track.name: track for track in _tracks(stored.entries)}
         # A name that is not here raises KeyError: the two halves of the file do not fit.
         library.catalogue = Catalogue.restored([held[name] for name in stored.names], stored.snapshot)
         return library
@@ -113,10 +112,10 @@ class LibraryIndex:
 
     def entries(self, track: TrackId) -> list[Entry]:
         """The files that hold a track. Raises TrackMissing when there is none."""
-        found = self._library.files.get(track)
-        if not found:
+        found = self.catalogue.get(track)
+        if found is None:
             raise TrackMissing(f"this library does not hold {track}", hint="list the tracks again")
-        return found
+        return [self._library.entries[name] for name in (found.name, *found.aliases)]
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -160,22 +159,20 @@ def load_index(path: Path) -> Library | None:
         return None
 
 
-def _by_id(entries: Iterable[Entry]) -> dict[TrackId, list[Entry]]:
-    files: dict[TrackId, list[Entry]] = {}
+def _tracks(entries: Iterable[Entry]) -> list[Track]:
+    tracks: list[Track] = []
+    by_id: dict[TrackId, list[Track]] = {}
     for entry in entries:
         if entry.track.id:
-            files.setdefault(entry.track.id, []).append(entry)
-    return files
-
-
-def _tracks(entries: Iterable[Entry], files: dict[TrackId, list[Entry]]) -> list[Track]:
-    tracks = [entry.track for entry in entries if not entry.track.id]
-    for same in files.values():
+            by_id.setdefault(entry.track.id, []).append(entry.track)
+        else:
+            tracks.append(entry.track)
+    for same in by_id.values():
         if len(same) == 1:
-            tracks.append(same[0].track)
+            tracks += same
             continue
         # The same choice on every machine, whatever the order of the scan.
-        first, *others = sorted((entry.track for entry in same), key=lambda track: (len(track.name), track.name))
+        first, *others = sorted(same, key=lambda track: (len(track.name), track.name))
         tracks.append(msgspec.structs.replace(first, aliases=tuple(track.name for track in others)))
     return tracks
 
@@ -186,7 +183,3 @@ def _difference(old: Iterable[Track], new: Iterable[Track]) -> LibraryChange:
         added=tuple(track for name, track in after.items() if before.get(name) != track),
         removed=tuple(track for name, track in before.items() if after.get(name) != track),
     )
-
-
-def _parts(change: LibraryChange) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-    return change.added, change.removed

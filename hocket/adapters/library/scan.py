@@ -72,19 +72,20 @@ def _scan(
     music_dir: Path, index_path: Path, before: Library, paths: AbstractSet[str], on_progress: OnProgress | None
 ) -> Scan:
     walk = Walk(music_dir)
-    entries = {path: entry for path, entry in before.entries.items() if not _is_below(path, paths)}
+    known_files = {entry.path: entry for entry in before.entries.values()}
+    entries = {path: entry for path, entry in known_files.items() if not _is_below(path, paths)}
     to_read: dict[str, os.stat_result] = {}
     for path in _outermost(paths):
         for found in walk.below(path):
             if isinstance(found, Entry):
                 entries[found.path] = found
-            elif (known := before.entries.get(found[0])) is not None and _still_holds(known, found[1]):
+            elif (known := known_files.get(found[0])) is not None and _still_holds(known, found[1]):
                 entries[found[0]] = known
             else:
                 to_read[found[0]] = found[1]
-    ids = _ids_of_moved(before.entries, entries)
+    ids = _ids_of_moved(known_files, entries)
     unsettled = frozenset(_Reader(music_dir, index_path, before, entries, on_progress).read(to_read, ids))
-    if entries == before.entries:
+    if entries == known_files:
         return Scan(before, unsettled)
     return Scan(Library(_distinct(entries.values()), before), unsettled)
 
