@@ -6,6 +6,7 @@ own sockets (`hocket.adapters.streaming`), speaking the same frames.
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
@@ -377,7 +378,7 @@ async def connect(
         ) from None
     except OSError as error:
         _give_up(transport)
-        raise NotReachable(f"{address} cannot be reached: {error.strerror or error}") from None
+        raise NotReachable(f"{address} cannot be reached: {_reason(error)}", hint="is it running there?") from None
     except BaseException:
         _give_up(transport)
         raise
@@ -388,6 +389,11 @@ async def connect(
 def _give_up(transport: asyncio.BaseTransport | None) -> None:
     if transport is not None:
         cast(asyncio.Transport, transport).abort()
+
+
+def _reason(error: OSError) -> str:
+    """asyncio words the usual errors as "Connect call failed (...)"; the system's words are for people."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
 
 
 def check_peer(link: Link, expect: tuple[Role, NodeId | None], address: HostPort) -> None:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from hocket.adapters.datafolder import DataFolder
+from hocket.adapters.folders import client_folders
+from hocket.adapters.trust import KnownClusters
 from hocket.app.logs import hide
 from hocket.app.offline import offline_accounts, offline_invite
 from hocket.app.options import GIVEN, Program, UsageError
 from hocket.auth.accounts import Rights
-from hocket.client.operator import OperatorLink
+from hocket.client.operator import Operator, by_account, by_folder, do
+from hocket.core.address import ClusterAddress
 from hocket.core.errors import NotReachable
 from hocket.core.ids import NodeId
 from hocket.wire.messages import operator
@@ -33,7 +36,8 @@ class Shared:
     "The prime's data folder: its files are your authority."
 
     prime: str = ""
-    "HOST:PORT of a prime on another machine; log in there with --user, an account that may operate."
+    "HOST:PORT of a prime on another machine: log in there with --user; without a terminal the password is the first \
+line of standard input."
 
     user: str = ""
     "With --prime: the account."
@@ -64,7 +68,7 @@ def status(*, json: bool = False, watch: bool = False, shared: Given) -> None:
 def invite(*, shared: Given) -> None:
     """Print the hocket:// address that listeners log in at."""
 
-    async def ask(link: OperatorLink) -> operator.Invite:
+    async def ask(link: Operator) -> operator.Invite:
         return await link.ask(operator.InviteGet(), operator.Invite)
 
     found = asyncio.run(_online_or(shared, ask, offline_invite))
@@ -83,8 +87,8 @@ def drain(node: str, *, shared: Given) -> None:
         Its id, as `status` shows it.
     """
 
-    async def ask(link: OperatorLink) -> None:
-        await link.do(operator.DrainNode(NodeId(node)))
+    async def ask(link: Operator) -> None:
+        await do(link, operator.DrainNode(NodeId(node)))
 
     asyncio.run(_online(shared, ask))
     print(f"{node} is draining")
@@ -194,20 +198,23 @@ async def _status(shared: Shared, *, as_json: bool, watch: bool) -> None:
 
     from hocket.app.statusview import status_view
 
-    async def show(link: OperatorLink) -> None:
+    console = Console()
+
+    async def show(link: Operator) -> None:
         found = await link.ask(StatusGet(), Status)
         if not watch:
-            print(_as_json(found)) if as_json else Console().print(status_view(found))
+            print(_as_json(found)) if as_json else console.print(status_view(found, console.width))
         elif as_json:
             while True:
                 print(_as_json(found), flush=True)
                 await asyncio.sleep(WATCH_S)
                 found = await link.ask(StatusGet(), Status)
         else:
-            with Live(status_view(found), screen=sys.stdout.isatty(), auto_refresh=False) as live:
+            view = status_view(found, console.width)
+            with Live(view, console=console, screen=console.is_terminal, auto_refresh=False) as live:
                 while True:
                     await asyncio.sleep(WATCH_S)
-                    live.update(status_view(await link.ask(StatusGet(), Status)), refresh=True)
+                    live.update(status_view(await link.ask(StatusGet(), Status), console.width), refresh=True)
 
     await _online(shared, show)
 
@@ -224,18 +231,32 @@ def _as_json(status: Status) -> str:
     return msgspec.json.encode(plain).decode()
 
 
-async def _online(shared: Shared, work: Callable[[OperatorLink], Awaitable[Any]]) -> Any:
+async def _online(shared: Shared, work: Callable[[Operator], Awaitable[Any]]) -> Any:
     """Do something on a connection to the prime."""
-    if shared.prime:
-        from hocket.app.remote import remote_operator
-
-        return await remote_operator(shared.prime, shared.user, work)
-    async with await OperatorLink.by_folder(DataFolder.look(shared.data)) as link:
+    if not shared.prime:
+        async with by_folder(DataFolder.look(shared.data)) as link:
+            return await work(link)
+    known = KnownClusters(client_folders().config)
+    address = ClusterAddress.parse(shared.prime)
+    user, password = _own_account(shared)
+    async with by_account(address, known, user, password) as link:
         return await work(link)
 
 
+def _own_account(shared: Shared) -> tuple[str, str]:
+    """Name and password of the operator: the password from the terminal, or the first line of stdin."""
+    if not shared.user:
+        raise UsageError("--prime needs --user NAME", hint="an account made with `users add NAME --may-operate`")
+    if sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {shared.user}: ")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    hide(password)
+    return shared.user, password
+
+
 async def _online_or(
-    shared: Shared, work: Callable[[OperatorLink], Awaitable[Any]], offline: Callable[[Path], Awaitable[Any]]
+    shared: Shared, work: Callable[[Operator], Awaitable[Any]], offline: Callable[[Path], Awaitable[Any]]
 ) -> Any:
     """The same, or by the data folder alone where no prime runs on it."""
     try:
@@ -247,8 +268,8 @@ async def _online_or(
 
 
 def _change(shared: Shared, message: Any) -> None:
-    async def online(link: OperatorLink) -> None:
-        await link.do(message)
+    async def online(link: Operator) -> None:
+        await do(link, message)
 
     async def offline(data: Path) -> None:
         async with offline_accounts(data) as accounts:
@@ -267,7 +288,7 @@ async def _all_users(shared: Shared) -> list[operator.UserRow]:
             rows.extend(page.users)
             more = page.more
 
-    async def online(link: OperatorLink) -> None:
+    async def online(link: Operator) -> None:
         await pages(lambda asked: link.ask(asked, operator.Users))
 
     async def offline(data: Path) -> None:

@@ -8,12 +8,14 @@ from hocket.core.ids import Role
 from hocket.wire.messages.operator import NodeStatus, Status
 
 _STATE_STYLES = {"ready": "green", "starting": "cyan", "draining": "yellow", "suspect": "red", "crashed": "bold red"}
-_BAR_CELLS = 12
+_BAR_CELLS = 8
+_EXTRAS = {"up": 80, "sends": 92, "memory": 102, "pid": 110}
+"""Column -> the width from which on it is shown, in characters."""
 
 
-def status_view(status: Status) -> RenderableType:
-    """A head line, a table of machines with their nodes, and what is wrong."""
-    parts: list[RenderableType] = [_head(status), _nodes(status)]
+def status_view(status: Status, width: int = 80) -> RenderableType:
+    """A head line, a table of machines with their nodes, and what is wrong; `width` in characters."""
+    parts: list[RenderableType] = [_head(status), _nodes(status, width)]
     if status.scan_total > status.scan_done:
         parts.append(Text(f"reading new music: {size(status.scan_done)} of {size(status.scan_total)}", style="cyan"))
     parts += [Text(f"! {problem}", style="yellow") for problem in status.problems]
@@ -34,32 +36,36 @@ def _head(status: Status) -> Text:
     return text
 
 
-def _nodes(status: Status) -> Table:
+def _nodes(status: Status, width: int) -> Table:
+    """Ids and addresses are never cut: what does not fit beside them is left out."""
+    extras = [name for name, needs in _EXTRAS.items() if width >= needs]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in ("node", "state", "address"):
+    for heading in ("node", "state", "address", "load"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("load", no_wrap=True)
-    for heading in ("sends", "memory", "up", "pid"):
+    for heading in extras:
         table.add_column(heading, justify="right", no_wrap=True)
     for machine in status.nodes:
         if machine.role in (Role.PRIME, Role.PLANE):
-            table.add_row(*_cells(machine, ""))
+            table.add_row(*_cells(machine, "", extras))
             for node in status.nodes:
                 if node.plane == machine.id and node.id != machine.id:
-                    table.add_row(*_cells(node, "  "))
+                    table.add_row(*_cells(node, "  ", extras))
     return table
 
 
-def _cells(node: NodeStatus, indent: str) -> list[Text | str]:
+def _cells(node: NodeStatus, indent: str, extras: list[str]) -> list[Text | str]:
+    shown = {
+        "sends": f"{size(node.sent_bytes_per_s)}/s" if node.sent_bytes_per_s else "-",
+        "memory": size(node.memory_bytes) if node.memory_bytes else "-",
+        "up": spoken_time(node.up_s),
+        "pid": str(node.pid) if node.pid else "-",
+    }
     return [
         f"{indent}{node.id}",
         Text(node.state, style=_STATE_STYLES.get(node.state, "")),
         str(node.address) if node.address.host else "-",
         _load(node),
-        f"{size(node.sent_bytes_per_s)}/s" if node.sent_bytes_per_s else "-",
-        size(node.memory_bytes) if node.memory_bytes else "-",
-        spoken_time(node.up_s),
-        str(node.pid) if node.pid else "-",
+        *(shown[name] for name in extras),
     ]
 
 
