@@ -9,7 +9,7 @@ from hocket.wire.messages.operator import NodeStatus, Status
 
 _STATE_STYLES = {"ready": "green", "starting": "cyan", "draining": "yellow", "suspect": "red", "crashed": "bold red"}
 _BAR_CELLS = 8
-_EXTRAS = {"up": 80, "sends": 92, "memory": 102, "pid": 110}
+_EXTRAS = {"up": 92, "sends": 104, "memory": 114, "pid": 122}
 """Column -> the width from which on it is shown, in characters."""
 
 
