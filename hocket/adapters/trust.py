@@ -67,7 +67,7 @@ class _Book(msgspec.Struct, frozen=True):
 class KnownClusters:
     """The clusters that this user has met, in a file of the config folder.
 
-    Several programs may use it at once. Raises HocketError: RECORDS_BROKEN for a file that cannot
+    Several programs may use it at once. Raises HocketError: DATA_BROKEN for a file that cannot
     be understood (nobody is trusted by guess), DATA_UNWRITABLE.
     """
 
@@ -99,13 +99,13 @@ class KnownClusters:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise HocketError(
                 f"the list of known clusters {self._path} is damaged ({error})",
-                code=ErrorCode.RECORDS_BROKEN,
+                code=ErrorCode.DATA_BROKEN,
                 hint="delete it; clusters are then met as if for the first time: compare their fingerprints",
             ) from None
         except OSError as error:
             raise HocketError(
                 f"the list of known clusters {self._path} cannot be read: {error.strerror}",
-                code=ErrorCode.RECORDS_BROKEN,
+                code=ErrorCode.DATA_BROKEN,
                 hint="mend its permissions",
             ) from None
 
@@ -201,7 +201,7 @@ async def _connect(at: HostPort, cluster: KnownCluster, me: NodeId, owner: Owner
     except (ssl.SSLError, ValueError) as error:
         raise HocketError(
             f"what is remembered of the cluster at {at} is damaged ({error})",
-            code=ErrorCode.RECORDS_BROKEN,
+            code=ErrorCode.DATA_BROKEN,
             hint=f"forget it with `user.py forget {at}`, then compare the fingerprint",
         ) from None
     return await connect(at, context, hello(Role.LISTENER, me), owner, expect=(Role.PRIME, None))

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 RECONNECT = BackoffRule(base_s=0.1, cap_s=3.0)
 """A prime that was started again is found within seconds; nothing is lost meanwhile."""
 
-_HOPELESS = frozenset({ErrorCode.FINGERPRINT_CHANGED, ErrorCode.RECORDS_BROKEN})
+_HOPELESS = frozenset({ErrorCode.FINGERPRINT_CHANGED, ErrorCode.DATA_BROKEN})
 
 M = TypeVar("M", bound=Message)
 

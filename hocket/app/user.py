@@ -1,0 +1,169 @@
+"""user.py: listen to a cluster's music."""
+
+import importlib
+import importlib.util
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from hocket.adapters.folders import ClientFolders, client_folders
+from hocket.adapters.trust import KnownClusters
+from hocket.app.listening import Listening, run_listening
+from hocket.app.options import GIVEN, Program, UsageError
+from hocket.client.engine import EngineOptions
+from hocket.core import settings
+from hocket.core.address import ClusterAddress, HostPort
+from hocket.core.errors import ErrorCode, HocketError
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Options of every command."""
+
+    headless: bool = False
+    "Stay in the terminal; without it the window opens."
+
+    prime: str = settings.PRIME
+    "HOST:PORT of the cluster, or the hocket:// address that `controlNODE.py invite` prints."
+
+    user: str = ""
+    "Name to log in with."
+
+    password_stdin: bool = False
+    "Read the password from the first line of standard input."
+
+    events: bool = False
+    "Print what happens as JSON, one object a line, and take commands from standard input."
+
+    output: str = "speakers"
+    "Where the music goes: speakers, null (nowhere, in real time) or wav:PATH."
+
+    device: str = ""
+    "With speakers: part of the sound device's name."
+
+    fast: bool = False
+    "With null and wav: as fast as it comes instead of in real time."
+
+    home: Path | None = None
+    "Folder for the clusters that you know and the cache, in place of the system's usual ones."
+
+    cache: Path | None = None
+    "Folder for music that was played, to play it again without the network."
+
+    cache_mib: Annotated[int, Parameter(validator=Number(gte=0))] = 2048
+    "How much the cache may take; 0: keep nothing."
+
+    @property
+    def folders(self) -> ClientFolders:
+        return client_folders(self.home, self.cache)
+
+    @property
+    def address(self) -> ClusterAddress:
+        return ClusterAddress.parse(self.prime, HostPort.parse(settings.PRIME).port)
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        return EngineOptions(self.folders, self.output, self.device, self.fast, self.cache_mib * 1024 * 1024)
+
+
+PROGRAM = Program(
+    "user",
+    "Listen to a cluster's music: in a window, or with --headless in a terminal.",
+    shared=Shared,
+    log_level=logging.WARNING,
+)
+
+Given = Annotated[Shared, GIVEN]
+Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
+
+
+@PROGRAM.app.default
+def open_client(*, shared: Given) -> None:
+    """Open the window; with --headless the terminal client, which is told what to do line by line."""
+    if shared.headless:
+        from hocket.app.terminal import run_terminal
+
+        run_terminal(shared)
+        return
+    if importlib.util.find_spec("hocket.gui.main") is None:
+        raise UsageError("the window is no part of this installation", hint="add --headless to listen in the terminal")
+    importlib.import_module("hocket.gui.main").run(shared.engine_options, shared.prime, shared.user)
+
+
+@PROGRAM.app.command(name="list")
+def list_tracks(*, search: str = "", json: bool = False, shared: Given) -> None:
+    """List the cluster's music.
+
+    Parameters
+    ----------
+    search
+        Only tracks with all these words in their name, title, artist or album.
+    json
+        Print a JSON array instead of a table.
+    """
+    from hocket.app.trackview import json_of, print_tracks
+
+    async def work(listening: Listening) -> None:
+        tracks = await listening.engine.all_tracks(search)
+        if json:
+            print(json_of(tracks))
+        elif not shared.events:
+            print_tracks(tracks)
+
+    run_listening(shared, work)
+
+
+@PROGRAM.app.command
+def play(
+    track: str,
+    /,
+    *,
+    from_s: Annotated[Seconds, Parameter(name="--from")] = 0.0,
+    for_s: Annotated[Seconds | None, Parameter(name="--for")] = None,
+    shared: Given,
+) -> None:
+    """Play one track.
+
+    Parameters
+    ----------
+    track
+        A name, a unique part of one, or an id.
+    from_s
+        Begin at this second.
+    for_s
+        Play so many seconds.
+    """
+
+    async def work(listening: Listening) -> None:
+        if shared.events:
+            await listening.play(track, from_s, for_s)
+        else:
+            from hocket.app.nowplaying import play_for_people
+
+            await play_for_people(listening, track, from_s, for_s)
+
+    run_listening(shared, work)
+
+
+@PROGRAM.app.command
+def forget(address: str, /, *, shared: Given) -> None:
+    """Forget the fingerprint by which a cluster is known, so that it is met as for the first time.
+
+    Parameters
+    ----------
+    address
+        HOST:PORT of its prime.
+    """
+    at = ClusterAddress.parse(address, HostPort.parse(settings.PRIME).port).at
+    if not KnownClusters(shared.folders.config).forget(at):
+        raise HocketError(f"no cluster is known at {at}", code=ErrorCode.NODE_MISSING)
+    print(f"forgot the cluster at {at}")
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    return PROGRAM()
