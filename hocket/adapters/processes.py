@@ -69,10 +69,10 @@ class ChildProcess:
         `ready_pattern` is searched for in each line of stdout until it is found. Raises ChildFailed if the
         program cannot be started at all. Returns at once otherwise: await `wait_ready`.
         """
-        if b"\n" in first_line:
-            raise ValueError("the first line has a line end within")
         self = cls(child, re.compile(ready_pattern))
         try:
+            if b"\n" in first_line:
+                raise ValueError("the first line has a line end within")
             transport, _ = await self._loop.subprocess_exec(
                 lambda: _Pipes(self),
                 *(str(word) for word in argv),
@@ -86,12 +86,9 @@ class ChildProcess:
         except OSError as error:
             self._ended(f"could not be started: {error}", clean=False)
             raise ChildFailed(f"{child.node_id} {child.why}", hint=f"is {argv[0]} there?") from error
-        except asyncio.CancelledError:
+        except BaseException:
             self._ended("was given up while it started", clean=False)
             raise
-        self._transport = transport
-        child.pid = transport.get_pid()
-        _LOG.debug("%s runs as process %d", child.node_id, child.pid)
         stdin = transport.get_pipe_transport(_STDIN)
         if isinstance(stdin, asyncio.WriteTransport):
             stdin.write(first_line + b"\n")
@@ -141,6 +138,8 @@ class ChildProcess:
 
     def _kill_group(self) -> None:
         """The child leads its group; what it started itself goes with it."""
+        if self.child.pid == 0:
+            return  # never started: group 0 would be our own
         try:
             os.killpg(self.child.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -184,7 +183,9 @@ class _Pipes(asyncio.SubprocessProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        self._transport = self._process._transport = transport
+        self._process.child.pid = transport.get_pid()
+        _LOG.debug("%s runs as process %d", self._process.child.node_id, self._process.child.pid)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         for line in self._splitters[fd].feed(data):

@@ -208,6 +208,10 @@ def test_a_program_that_is_not_there_is_a_clear_error() -> None:
             await ChildProcess.start(own, [Path("/no/such/program")], first_line=b"", ready_pattern="ready")
         assert own.crashed
         assert own.is_over
+        own = child()
+        with pytest.raises(ValueError, match="line end within"):
+            await start(programs.READY, own, b"two\nlines")
+        assert own.is_over
 
     run(test)
 
@@ -274,3 +278,21 @@ def test_usage_of_a_process_that_is_gone() -> None:
     assert usage(2**22 + 1) is None
     assert memory_bytes(2**22 + 1) == 0
     assert memory_bytes(os.getpid()) > 1_000_000
+
+
+def test_a_start_given_up_at_any_moment_leaves_nothing_and_harms_no_one_else() -> None:
+    async def test() -> None:
+        for turns in range(1, 12):
+            own = child()
+            task = asyncio.create_task(start(programs.READY, own))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            try:
+                process = await task
+            except asyncio.CancelledError:
+                assert own.is_over
+            else:
+                await process.stop()
+
+    run(test)

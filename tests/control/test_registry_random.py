@@ -151,5 +151,5 @@ class RegistryMachine(RuleBasedStateMachine):
         assert len(self.registry._deadlines) == len(self.registry) - 1
 
 
-RegistryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+RegistryMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
 TestRegistryRandom = RegistryMachine.TestCase
