@@ -68,10 +68,10 @@ def test_kill_9_of_the_control_node_orphans_its_child_which_ends_after_its_grace
 
 
 def test_an_orphan_that_is_adopted_lives_on(tmp_path: Path) -> None:
-    with control(tmp_path, "adopted", "0.2 0.2") as (parent, pid, told):
+    with control(tmp_path, "adopted", "1.5 1") as (parent, pid, told):
         parent.send_signal(signal.SIGKILL)
         told.wait("orphaned")
-        assert not proc.wait_dead(pid, 1.0)
+        assert not proc.wait_dead(pid, 2.8)
         os.kill(pid, signal.SIGTERM)
         assert proc.wait_dead(pid, PATIENCE_S)
         assert told.lines() == ["armed with settings", "orphaned", "closed"]
@@ -93,7 +93,7 @@ def test_a_child_whose_loop_hangs_is_ended_by_the_kernel(tmp_path: Path) -> None
 
 
 def test_a_child_that_will_not_end_when_told_is_ended_by_the_kernel(tmp_path: Path) -> None:
-    with control(tmp_path, "stubborn", "0.1 0.2") as (parent, pid, told):
+    with control(tmp_path, "stubborn", "0.1 2") as (parent, pid, told):
         parent.send_signal(signal.SIGKILL)
         assert proc.wait_dead(pid, PATIENCE_S)
         assert told.lines() == ["armed with settings", "orphaned", "abandoned"]
