@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from hocket.adapters.datafolder import DataUnwritable
@@ -26,7 +26,6 @@ _POSTGRES = {
     "keepalives_interval": "2",
     "keepalives_count": "2",
     "application_name": "hocket",
-    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
 }
 """A server that hangs is noticed before whoever waits for us gives up. A URL's own settings win."""
 
@@ -122,7 +121,9 @@ def _engine(url: URL) -> Engine:
     )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _limit_postgres)
     return engine
 
 
@@ -132,4 +133,12 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout={round(BUSY_TIMEOUT_S * 1000)}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _limit_postgres(connection: Connection) -> None:
+    # For this transaction only, and not as the connection's option: poolers such as PgBouncer refuse those.
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")

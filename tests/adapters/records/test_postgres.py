@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from hocket.adapters.records import Records, RecordsBroken, RecordsTooNew, RecordsUnreachable
+from hocket.adapters.records import Records, RecordsBroken, RecordsTooNew, RecordsUnreachable, target
 from hocket.core.errors import ErrorCode
 from hocket.core.ids import UserName
 from tests.adapters.records.backend import Backend
@@ -146,13 +146,14 @@ def test_a_lost_table_is_not_made_anew(store: Backend, postgres: Postgres) -> No
         store(Records.count_users)
 
 
-def test_a_statement_that_hangs_is_given_up(store: Backend, postgres: Postgres) -> None:
-    store.url += "&options=-c%20statement_timeout%3D200"
-
+def test_a_statement_that_hangs_is_given_up(
+    store: Backend, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def use(records: Records) -> None:
         await add_anna(records)
         with psycopg.connect(postgres.dsn(str(make_url(store.url).database))) as other:
             other.execute("LOCK TABLE users")
+            monkeypatch.setattr(target, "STATEMENT_TIMEOUT_MS", 200)
             with pytest.raises(RecordsUnreachable, match="statement timeout"):
                 await records.count_users()
         assert await records.count_users() == 1
