@@ -35,6 +35,8 @@ KEEP_NS = 5 * NS_PER_S
 MAX_LINES = 32
 """Lines kept at once; commands are limited to fewer within KEEP_NS."""
 
+_BEFORE = -1
+
 
 class State(StrEnum):
     """What a line does with its track."""
@@ -129,9 +131,15 @@ class Timeline:
         self._lines: list[Line] = []  # rising in order and, since others can never be in force, in t0 as well
 
     def follow(self, epoch: int, host_key: bytes) -> None:
-        """Another host speaks from now on; what is in force stays so until its first line."""
+        """Another host speaks from now on; what is in force stays so until its first line.
+
+        Lines that are held become older than any of the new host's: a rival may have made some in the same epoch.
+        """
         self.epoch = epoch
         self.host_key = host_key
+        self._lines = [
+            msgspec.structs.replace(line, epoch=_BEFORE, version=age) for age, line in enumerate(self._lines)
+        ]
 
     def offer(self, signed: SignedLine, now_ns: int) -> Verdict:
         """Take in a line that came over the wire; now_ns is group time."""

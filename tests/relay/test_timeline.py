@@ -255,7 +255,17 @@ def test_another_host_is_heard_only_in_its_epoch() -> None:
     claimed = sign_line(line(0, NOW + 1, epoch=4), MALLORY.sign)
     assert timeline.offer(claimed, NOW) is Verdict.NEW_EPOCH
     timeline.follow(4, MALLORY.key)
-    assert timeline.at(NOW) == line(1, epoch=3)
+    assert timeline.position_frames(NOW + NS_PER_S) == 44_100
     assert timeline.offer(claimed, NOW) is Verdict.NEWS
     assert timeline.offer(sign_line(line(9, epoch=3), HOST.sign), NOW) is Verdict.OLD_EPOCH
     assert timeline.at(NOW + 1) == claimed.line
+
+
+def test_a_rival_of_the_same_epoch_leaves_no_lines_behind() -> None:
+    timeline = Timeline(GROUP, 4, MALLORY.key)
+    for version in range(9):
+        timeline.offer(sign_line(line(version, NOW + version, m0=5, epoch=4), MALLORY.sign), NOW)
+    timeline.follow(4, HOST.key)
+    assert timeline.position_frames(NOW + NS_PER_S + 8) == 44_105
+    assert timeline.offer(sign_line(line(0, epoch=4), HOST.sign), NOW) is Verdict.NEWS
+    assert timeline.lines == (line(0, epoch=4),)
