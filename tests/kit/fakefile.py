@@ -8,7 +8,7 @@ from hocket.adapters.link import hello
 from hocket.core.errors import ErrorCode, HocketError, ProtocolError, TicketRefused, TrackMissing
 from hocket.core.ids import Role, SessionId, TrackId
 from hocket.wire import codec, limits
-from hocket.wire.codec import Flag, Frame
+from hocket.wire.codec import Flag
 from hocket.wire.hello import Hello, Opening
 from hocket.wire.kinds import Kind
 from hocket.wire.message import Message
@@ -105,7 +105,7 @@ class FakeFile(FakeNode):
 
 
 class _Visit:
-    """One connection; requests are answered one after another."""
+    """One connection. Pieces are sent one after another; all else is answered at once."""
 
     def __init__(
         self, node: FakeFile, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
@@ -118,6 +118,7 @@ class _Visit:
         self._handles: dict[int, Song] = {}
         self._session: SessionId | None = None
         self._until_ns = 0
+        self._reads: asyncio.Queue[tuple[tracks.Read, int]] = asyncio.Queue()
 
     def write(self, data: bytes) -> None:
         self._writer.write(data)
@@ -126,6 +127,14 @@ class _Visit:
         self._writer.transport.abort()
 
     async def serve(self) -> None:
+        sending = asyncio.create_task(self._send_pieces())
+        try:
+            await self._listen()
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _listen(self) -> None:
         decoder = codec.Decoder(limits.MAX_CONTROL_BODY_BYTES)
         opening = Opening(self._hello, None)
         self.write(codec.encode(self._hello))
@@ -136,19 +145,33 @@ class _Visit:
                     opening.receive(message)
                     continue
                 self._node.asked.append(message)
-                await self._take(message, frame)
-                await self._writer.drain()
+                if isinstance(message, tracks.Read):
+                    self._reads.put_nowait((message, frame.correlation))
+                else:
+                    self._take(message, frame.correlation)
 
-    async def _take(self, message: Message, frame: Frame) -> None:
-        try:
-            if isinstance(message, tracks.Read):
-                await self._read(message, frame.correlation)
+    async def _send_pieces(self) -> None:
+        while True:
+            read, correlation = await self._reads.get()
+            try:
+                await self._read(read, correlation)
+                await self._writer.drain()
+            except HocketError as error:
+                self._refuse(error, correlation)
+            except OSError:
+                self.abort()
                 return
+
+    def _take(self, message: Message, correlation: int) -> None:
+        try:
             answer = self._answer(message)
         except HocketError as error:
-            self.write(codec.encode(common.ErrorReply.of(error), frame.correlation, Flag.REPLY | Flag.ERROR))
+            self._refuse(error, correlation)
         else:
-            self.write(codec.encode(answer, frame.correlation, Flag.REPLY))
+            self.write(codec.encode(answer, correlation, Flag.REPLY))
+
+    def _refuse(self, error: HocketError, correlation: int) -> None:
+        self.write(codec.encode(common.ErrorReply.of(error), correlation, Flag.REPLY | Flag.ERROR))
 
     def _answer(self, message: Message) -> Message:
         node = self._node
