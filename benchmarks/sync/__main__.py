@@ -12,18 +12,21 @@ from tests.kit.offset import Offsets, offsets
 from tests.kit.wan import unavailable
 
 CONTENDERS = ("snapcast",)
+_MEMORY = Path("/dev/shm")
 _HEADER = ("contender", "line", "median us", "p95 us", "p99 us", "max us", "windows", "underruns")
 
 
 def measure(play: Play, line: Line, args: argparse.Namespace) -> tuple[Offsets, int]:
     """Play for the given time; the offsets after the first skipped seconds, and all underruns."""
-    with tempfile.TemporaryDirectory(prefix="sync-") as folder:
-        path, seconds = Path(folder), args.skip + args.seconds
+    # A busy disk must not hold up a player that writes what it plays.
+    with tempfile.TemporaryDirectory(prefix="sync-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        skip_s = line.settle_s if args.skip is None else args.skip
+        path, seconds = Path(folder), skip_s + args.seconds
         with stage(line, folder=path, seconds=seconds, dacs_apart_ppm=args.dacs_apart, realtime=args.realtime) as on:
             play(on)
             time.sleep(seconds)
             a, b = (dac.recording() for dac in on.dacs)
-            return offsets(a, b, skip_s=args.skip, step_s=0.5), a.underruns + b.underruns
+            return offsets(a, b, skip_s=skip_s, step_s=0.5), a.underruns + b.underruns
 
 
 def main() -> None:
@@ -31,7 +34,7 @@ def main() -> None:
     parser.add_argument("--contender", action="append", choices=CONTENDERS, help="default: all")
     parser.add_argument("--line", action="append", choices=list(LINES), help="default: all")
     parser.add_argument("--seconds", type=float, default=60.0, help="measured, after those that are skipped")
-    parser.add_argument("--skip", type=float, default=15.0, help="for settling in")
+    parser.add_argument("--skip", type=float, help="seconds for settling in; default: as each line needs")
     parser.add_argument("--dacs-apart", type=float, default=200.0, metavar="PPM")
     parser.add_argument("--realtime", action="store_true", help="run players and line before others (chrt -r)")
     args = parser.parse_args()

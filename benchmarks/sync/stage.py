@@ -28,6 +28,8 @@ class Line:
     jitter_ms: float = 0.0
     reorder: bool = False
     clocks_apart_ppm: float = 0.0
+    settle_s: float = 15.0
+    """Left out at the start."""
 
     @property
     def is_loopback(self) -> bool:
@@ -39,7 +41,8 @@ LINES = {
     "lan": Line("1 +- 0.5 ms each way", 1, 0.5),
     "wan": Line("20 +- 10 ms each way, in order", 20, 10),
     "reorder": Line("the same, reordering", 20, 10, reorder=True),
-    "clocks": Line("20 +- 10 ms in order, system clocks 200 ppm apart", 20, 10, clocks_apart_ppm=200),
+    # snapclient takes the median of its last 200 exchanges, one a second: until then it gets worse.
+    "clocks": Line("20 +- 10 ms in order, system clocks 200 ppm apart", 20, 10, clocks_apart_ppm=200, settle_s=200),
 }
 
 
@@ -91,7 +94,10 @@ def stage(line: Line, *, folder: Path, seconds: float, dacs_apart_ppm: float, re
     """Everything for one measurement, and nothing left of it afterwards."""
     song = write_wav(folder / "noise.wav", noise(seconds + 10, rate_hz=RATE_HZ), rate_hz=RATE_HZ)
     with ExitStack() as stack:
-        dacs = [stack.enter_context(SimDac(ppm=sign * dacs_apart_ppm / 2)) for sign in (1, -1)]
+        dacs = [
+            stack.enter_context(SimDac(ppm=sign * dacs_apart_ppm / 2, folder=folder / f"dac{index}"))
+            for index, sign in enumerate((1, -1))
+        ]
         clocks = None
         if line.clocks_apart_ppm:
             first, second = (stack.enter_context(SkewClock(ppm=sign * line.clocks_apart_ppm / 2)) for sign in (1, -1))
