@@ -73,9 +73,14 @@ class Playout:
         """Standard deviation of one measurement."""
         return self._noise_s
 
-    def ahead_ns(self, frames: int) -> int:
-        """The group's time that so many queued frames take on this device."""
-        return round(frames * (1.0 + self._integral) * NS_PER_S / self._rate_hz)
+    def ahead_ns(self, frames: int, latency_s: float = 0.0, drift: float = 0.0) -> int:
+        """The group's time from a measured point until the frame that is `frames` after it leaves the device.
+
+        latency_s: of the output. A point counts what the device holds at its nominal rate; that is made good
+        here. drift: how much faster the group's clock runs than this machine's (1e-6 is 1 ppm).
+        """
+        queued_s = frames * (1.0 + self._integral) / self._rate_hz
+        return round((queued_s + latency_s * (self._integral - drift)) * NS_PER_S)
 
     def anchored(self) -> None:
         """Playing began anew at the right place; what was learnt of the device stays."""

@@ -40,6 +40,8 @@ class Stretch:
 
     def anchor(self, position: float, *, fade: bool = True) -> None:
         """Go on at this place of the track; what was fed is forgotten. Then see `wanted_frame`."""
+        if position < 0:
+            raise ValueError(f"a track has no frame {position}")
         self._frame = math.floor(position)
         self._fraction = position - self._frame
         self._first = self._frame - BEFORE

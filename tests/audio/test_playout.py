@@ -190,7 +190,10 @@ def test_limits_hold_and_the_integral_does_not_wind_up() -> None:
 
 def test_queued_frames_are_counted_at_the_learnt_rate() -> None:
     assert Playout(48_000).ahead_ns(48_000) == NS_PER_S
-    assert Playout(48_000, learnt=-100e-6).ahead_ns(48_000) == NS_PER_S - 100_000
+    fast = Playout(48_000, learnt=-100e-6)
+    assert fast.ahead_ns(48_000) == NS_PER_S - 100_000
+    assert fast.ahead_ns(0, latency_s=0.1) == -10_000, "what the device holds sounds sooner, too"
+    assert fast.ahead_ns(0, latency_s=0.1, drift=-100e-6) == 0, "it was the clock, not the device"
 
 
 def test_what_was_hardly_learnt_is_dropped_so_that_samples_pass_untouched() -> None:

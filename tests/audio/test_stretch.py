@@ -152,3 +152,8 @@ def test_another_anchor_forgets_what_was_fed() -> None:
 def test_broken_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="whole frames"):
         Stretch(CD).feed(b"abc")
+
+
+def test_a_place_before_the_track_is_refused() -> None:
+    with pytest.raises(ValueError, match="no frame -1"):
+        Stretch(CD).anchor(-1)
