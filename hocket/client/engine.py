@@ -9,14 +9,16 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from hocket.adapters.clocks import SystemClock
+from hocket.adapters.clocks import SystemClock, random_bytes
 from hocket.adapters.folders import ClientFolders
 from hocket.adapters.trackcache import DEFAULT_LIMIT_BYTES, TrackCache
-from hocket.adapters.trust import KnownClusters
+from hocket.adapters.trust import KnownClusters, meet
+from hocket.auth.accounts import Rights
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.fetch import Fetch
@@ -27,6 +29,7 @@ from hocket.client.queue import Entry, PlayQueue, Repeat
 from hocket.client.sound import Sound
 from hocket.core.address import ClusterAddress
 from hocket.core.errors import ErrorCode, HocketError, TrackUnplayable
+from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, node_id
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Sort, Track
 from hocket.wire import limits
@@ -46,6 +49,13 @@ class EngineOptions(msgspec.Struct, frozen=True):
     device: str = ""
     fast: bool = False
     cache_limit_bytes: int = DEFAULT_LIMIT_BYTES  # 0: no cache
+
+
+class Capability(StrEnum):
+    """What this engine can do beyond playing: a view shows no button for what is not among `capabilities`."""
+
+    OPERATE = "operate"  # the account may look after the cluster
+    TOGETHER = "together"  # friends can listen along
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -90,6 +100,15 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the cluster
+
+    async def first_contact(self, address: ClusterAddress) -> str:
+        """The fingerprint of a cluster that nobody has vouched for yet, to be compared before a password is sent.
+
+        Empty for one that is known at this address, or that the address itself vouches for. Raises as `log_in` does.
+        """
+        if address.fingerprint or await asyncio.to_thread(self._known.find, address.at) is not None:
+            return ""
+        return (await meet(address.at, node_id(Role.LISTENER, random_bytes(NODE_ID_RANDOM_BYTES)))).fingerprint
 
     async def log_in(self, address: ClusterAddress, user: str, password: str) -> None:
         """Meet a cluster and open a session, in place of one that is open.
@@ -265,6 +284,13 @@ class Engine:
         await self._queue_changed()
 
     # -- reading
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What can be done in this session."""
+        if self._cluster is not None and Rights.OPERATE in self._cluster.wallet.rights:
+            return frozenset({Capability.OPERATE})
+        return frozenset()
 
     def reading(self) -> Reading:
         """Where the player stands."""

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 QUIET_S = 2.5
 """A node that has sent nothing of what we asked for during this time may be dead, with nobody to say so."""
 
+AROUND_BYTES = 64 * 1024
+"""Headers and tags around the audio data that are fetched along with it."""
+
 RETRY = BackoffRule(base_s=0.1, cap_s=2.0)
 
 CACHE = "cache"
@@ -68,7 +71,8 @@ class Fetch:
         self._limits = limits_for(form, ahead_s)
         self._pieces = Pieces(form.bytes_per_frame, start_bytes)
         self._in_flight: dict[Piece, asyncio.Task[None]] = {}
-        self._extra: asyncio.Task[None] | None = None
+        self._filling: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
         self._line: StreamLine | None = None
         self._handle = -1
         self._opening = asyncio.Lock()
@@ -135,13 +139,16 @@ class Fetch:
         self._wake.set()
 
     async def close(self) -> None:
-        """Give everything back. Safe to call twice."""
-        tasks = [self._runner, *self._in_flight.values(), *([self._extra] if self._extra else [])]
+        """Give everything back; a track that came whole is kept in the cache first. Safe to call twice."""
+        tasks = [self._runner, *self._in_flight.values(), *([self._filling] if self._filling else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._leave_line()
         if self._keeper is not None:
+            self._finish_if_ready(self._keeper)
+            if self._finishing is not None:
+                await self._finishing
             self._keeper.close()
         await asyncio.gather(*self._cleanups, return_exceptions=True)
 
@@ -182,16 +189,12 @@ class Fetch:
             if not self._in_flight:
                 self._heard_s = self._clock.monotonic_s()
             self._in_flight[piece] = asyncio.create_task(self._get(piece))
-        if not self._in_flight and self._extra is None and self._keeper is not None:
+        if not self._in_flight and self._keeper is not None:
             self._complete(self._keeper)
 
     async def _get(self, piece: Piece) -> None:
-        offset_bytes = self.track.data_offset_bytes + piece.offset_bytes
         try:
-            data = await self._from_cache(offset_bytes, piece.length_bytes)
-            if data is None:
-                data = await self._from_node(offset_bytes, piece.length_bytes)
-            self._pieces.add(piece.offset_bytes, data)
+            self._pieces.add(piece.offset_bytes, await self._bytes_of(piece))
             self._heard_s = self._clock.monotonic_s()
             self._quiet_s = QUIET_S
             self._failures = 0
@@ -205,6 +208,21 @@ class Fetch:
         finally:
             self._in_flight.pop(piece, None)
             self._wake.set()
+
+    async def _bytes_of(self, piece: Piece) -> bytes:
+        start = self.track.data_offset_bytes + piece.offset_bytes
+        data = await self._from_cache(start, piece.length_bytes)
+        if data is not None:
+            return data
+        before = after = 0
+        if self._keeper is not None:  # the cache wants the whole file: what lies around the audio comes along
+            if piece.offset_bytes == 0 and start <= AROUND_BYTES:
+                before = start
+            tail_bytes = self.track.size_bytes - start - piece.length_bytes
+            if piece.end_bytes == self.track.data_bytes and tail_bytes <= AROUND_BYTES:
+                after = tail_bytes
+        data = await self._from_node(start - before, before + piece.length_bytes + after)
+        return data[before : before + piece.length_bytes]
 
     async def _from_cache(self, offset_bytes: int, length_bytes: int) -> bytes | None:
         if self._keeper is None or not self._keeper.covers(offset_bytes, length_bytes):
@@ -318,12 +336,16 @@ class Fetch:
     # -- the cache
 
     def _complete(self, keeper: Keeper) -> None:
-        """Nothing is needed just now: fetch what the cache still lacks of the file, or check that it is whole."""
-        if keeper.is_ready_to_finish:
-            self._extra = asyncio.create_task(self._finish(keeper))
-        elif self.is_all_here and self.end_bytes == self.track.data_bytes and (gaps := keeper.gaps()):
+        """Nothing is needed just now: fetch what seeks left out of the cache, or check that the track is whole."""
+        self._finish_if_ready(keeper)
+        may_fill = self._filling is None and self.is_all_here and self.end_bytes == self.track.data_bytes
+        if may_fill and (gaps := keeper.gaps()):
             start, end = gaps[0]
-            self._extra = asyncio.create_task(self._fill(start, min(end, start + self._limits.piece_bytes)))
+            self._filling = asyncio.create_task(self._fill(start, min(end, start + self._limits.piece_bytes)))
+
+    def _finish_if_ready(self, keeper: Keeper) -> None:
+        if self._finishing is None and keeper.is_ready_to_finish:
+            self._finishing = asyncio.create_task(self._finish(keeper))
 
     async def _fill(self, start: int, end: int) -> None:
         try:
@@ -332,7 +354,7 @@ class Fetch:
             log.info("the cache gets no more of '%s': %s", self.track.name, error)
             await asyncio.sleep(RETRY.cap_s)
         finally:
-            self._extra = None
+            self._filling = None
             self._wake.set()
 
     async def _finish(self, keeper: Keeper) -> None:
@@ -346,5 +368,5 @@ class Fetch:
                     )
                 )
         finally:
-            self._extra = None
+            self._finishing = None
             self._wake.set()

@@ -28,6 +28,7 @@ class Keeper:
         self._started: OrderedDict[int, tuple[bytearray, Ranges]] = OrderedDict()
         self._missing = set(entry.missing())
         self._closed = False
+        self._gave_up = False  # the disk does not take it
 
     @classmethod
     async def open(cls, cache: TrackCache, disk: Executor, track: TrackId, size_bytes: int) -> "Keeper | None":
@@ -73,11 +74,12 @@ class Keeper:
         """See `CacheEntry.finish`; the missing blocks are known anew if some were lost."""
         result = await self._loop.run_in_executor(self._disk, self._entry.finish)
         self._missing = set(self._entry.missing()) if self._entry.may_write else set()
+        self._gave_up = result is None and not self._missing
         return result
 
     @property
     def is_ready_to_finish(self) -> bool:
-        return not self._closed and not self._missing and self._entry.may_write
+        return not (self._closed or self._missing or self._gave_up) and self._entry.may_write
 
     def close(self) -> None:
         """What is under way on the disk's thread is done before."""

@@ -5,8 +5,9 @@ import logging
 
 from hocket.adapters.clocks import random_bytes
 from hocket.adapters.link import Link
+from hocket.auth.accounts import Rights
 from hocket.auth.keys import SEED_BYTES, SigningKey
-from hocket.auth.tickets import possession_proof
+from hocket.auth.tickets import possession_proof, read_unverified
 from hocket.core.clock import Clock
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId
@@ -38,6 +39,11 @@ class Wallet:
     def ticket(self) -> bytes:
         """The latest ticket; empty before the log-in."""
         return self._ticket
+
+    @property
+    def rights(self) -> Rights:
+        """What the account may do, by the latest ticket."""
+        return Rights(read_unverified(self._ticket).rights) if self._ticket else Rights.NOTHING
 
     @property
     def left_s(self) -> float:
