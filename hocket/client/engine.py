@@ -217,12 +217,18 @@ class Engine:
         await self._player.stop()
 
     async def next(self) -> bool:
-        """The next track of the queue; False (and nothing happens) at its end."""
-        entry = self._queue.forward()
-        if entry is None:
-            return False
-        await self._play_from_queue(entry)
-        return True
+        """The next track of the queue that can play; False (and nothing happens) at its end."""
+        entry, passed_over = self._queue.forward(), set[int]()
+        while entry is not None and entry.id not in passed_over:
+            passed_over.add(entry.id)
+            try:
+                await self._play_from_queue(entry)
+            except TrackUnplayable as error:
+                self._tell(events.Error.of(error))
+                entry = self._queue.forward()
+            else:
+                return True
+        return False
 
     async def previous(self) -> None:
         """The start of the track, or, if that was just played, the track before."""

@@ -141,7 +141,7 @@ class Player:
         async with self._commands:
             feed, upcoming = self._feed, self._source.peek()
             if len(feed.voices) > 1 and feed.voices[1].entry != upcoming:
-                self._seek_to(self.position)  # the wrong one is in the output already
+                self._seek_to(None)  # the wrong one is in the output already
             if feed.following is None or feed.following.entry != upcoming:
                 feed.forget_following()
             self._pump()
@@ -287,11 +287,13 @@ class Player:
         feed.follow()
         self._watch_wake.set()
 
-    def _seek_to(self, frame: int) -> None:
-        frame = min(max(0, frame), self._feed.heard.fetch.track.frames)
+    def _seek_to(self, frame: int | None) -> None:
+        """Fill the output anew from a frame on; None: from what is heard now."""
         if self._output is not None:
-            self._output.pause()  # so that the position stands still, and counts what was heard to the frame
-        self._feed.seek(self.position, frame)
+            self._output.pause()  # the position stands still: no frame is lost, repeated or counted twice
+        position = self.position
+        frame = position if frame is None else min(max(0, frame), self._feed.heard.fetch.track.frames)
+        self._feed.seek(position, frame)
         if self._output is not None:
             self._output.flush(frame)
         self._machine.feed(Step.SEEK)

@@ -1,5 +1,7 @@
 """Pieces come in any order and go out in one."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ DATA = bytes(number % 251 for number in range(FRAME * FRAMES))
 @given(st.data())
 def test_what_goes_out_is_what_came_in_from_the_position_on(data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, FRAMES - 1), max_size=20)) | {0, FRAMES})
-    spans = [(start * FRAME, end * FRAME) for start, end in zip(cuts, cuts[1:], strict=False)]
+    spans = [(start * FRAME, end * FRAME) for start, end in pairwise(cuts)]
     order = data.draw(st.permutations(spans))
     position = data.draw(st.integers(0, FRAMES)) * FRAME
     pieces = Pieces(FRAME, position)
