@@ -40,6 +40,12 @@ def node_client_context(own: Credentials) -> ssl.SSLContext:
     return _context(ssl.PROTOCOL_TLS_CLIENT, own)
 
 
+def reload_context(context: ssl.SSLContext, own: Credentials) -> None:
+    """Use fresh credentials in handshakes from now on; connections that are open go on."""
+    with _as_file(own.certificate + "\n" + own.key) as path:
+        context.load_cert_chain(path)
+
+
 def listener_context(authority_pem: str) -> ssl.SSLContext:
     """For a listener that knows its cluster: shows nothing, demands the cluster's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -85,8 +91,7 @@ def _context(protocol: int, own: Credentials) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     _common(context)
     context.load_verify_locations(cadata=own.authority)
-    with _as_file(own.certificate + "\n" + own.key) as path:
-        context.load_cert_chain(path)
+    reload_context(context, own)
     return context
 
 

@@ -12,8 +12,10 @@ from typing import Protocol
 
 from hocket.adapters.childside import ParentWatch, read_first_line
 from hocket.app.logs import set_up_logs
+from hocket.control.guardian import Guardian
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.nodes.childsettings import ChildSettings, read_settings
+from hocket.nodes.uplink import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ class Node(Protocol):
     def end(self, why: str) -> None: ...
 
 
-Make = Callable[[ChildSettings, Callable[[bool], None]], Node]
+Make = Callable[[ChildSettings, Watcher], Node]
 
 
 def child_main(program: str) -> int:
@@ -53,19 +55,11 @@ def serve_child(make: Make) -> int:
 
 async def _serve(make: Make, own: ChildSettings) -> int:
     loop = asyncio.get_running_loop()
-
-    def on_supervised(is_supervised: bool) -> None:
-        (watch.supervised if is_supervised else watch.unsupervised)()
-
-    node = make(own, on_supervised)
-    watch = ParentWatch(
-        lambda: log.info("the control node %s is gone: serving on until one takes over", own.parent),
-        lambda: node.end(f"nobody looked after this node for {own.orphan_grace_s:g} s"),
-        own.orphan_grace_s,
-    )
+    guard = _Guard(own, lambda why: node.end(why))
+    node = make(own, guard)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.end, "told to end")
-    watch.arm()
+    guard.watch.arm()
     ready = asyncio.create_task(_say_ready(node, own))
     try:
         why = await node.run()
@@ -77,10 +71,42 @@ async def _serve(make: Make, own: ChildSettings) -> int:
     finally:
         ready.cancel()
         await asyncio.gather(ready, return_exceptions=True)
-        watch.close()
+        guard.watch.close()
+
+
+class _Guard:
+    """Carries a spawned node's guardianship from what happens to what follows."""
+
+    def __init__(self, own: ChildSettings, end: Callable[[str], None]) -> None:
+        grace_s = own.policy.orphan_grace_s
+        self._guardian = Guardian(parent_is_prime=own.parent == own.standing.prime_node)
+        self._parent = own.parent
+        self.watch = ParentWatch(
+            self._parent_died, lambda: end(f"nobody looked after this node for {grace_s:g} s"), grace_s
+        )
+
+    def registered(self) -> None:
+        self._guardian.registered()
+        self._update()
+
+    def cut_off(self) -> None:
+        self._guardian.cut_off()
+        self._update()
+
+    def adopted(self) -> None:
+        self._guardian.adopted()
+        self._update()
+
+    def _parent_died(self) -> None:
+        log.info("the control node %s is gone: serving on until it is back", self._parent)
+        self._guardian.parent_died()
+        self._update()
+
+    def _update(self) -> None:
+        (self.watch.supervised if self._guardian.is_supervised else self.watch.unsupervised)()
 
 
 async def _say_ready(node: Node, own: ChildSettings) -> None:
     await node.registered.wait()
-    sys.stdout.write(f"{own.role.value} ready {own.node}\n")
+    sys.stdout.write(f"{own.standing.role.value} ready {own.node}\n")
     sys.stdout.flush()

@@ -17,12 +17,13 @@ from hocket.adapters.trust import KnownClusters
 from hocket.app.logs import hide
 from hocket.app.offline import offline_accounts, offline_invite
 from hocket.app.options import GIVEN, Program, UsageError
+from hocket.app.serving import Positive, Seconds
 from hocket.auth.accounts import Rights
 from hocket.client.operator import Operator, by_account, by_folder, do
 from hocket.core.address import ClusterAddress
 from hocket.core.errors import NotReachable
 from hocket.core.ids import NodeId
-from hocket.wire.messages import operator
+from hocket.wire.messages import operator, planes
 from hocket.wire.messages.operator import Status, StatusGet
 
 WATCH_S = 1.0
@@ -92,6 +93,44 @@ def drain(node: str, *, shared: Given) -> None:
 
     asyncio.run(_online(shared, ask))
     print(f"{node} is draining")
+
+
+@PROGRAM.app.command
+def token(*, uses: Positive = 1, ttl: Seconds = 3600.0, shared: Given) -> None:
+    """Print a token with which other machines join: planeNODE.py --join TOKEN.
+
+    Parameters
+    ----------
+    uses
+        For how many machines it is good.
+    ttl
+        Seconds until it runs out.
+    """
+
+    async def ask(link: Operator) -> planes.Token:
+        return await link.ask(planes.TokenMake(uses, ttl), planes.Token)
+
+    made = asyncio.run(_online(shared, ask))
+    print(made.text)
+    if made.warning:
+        print(f"note: {made.warning}", file=sys.stderr)
+
+
+@PROGRAM.app.command
+def remove(node: str, *, shared: Given) -> None:
+    """Put a machine, or a node run by hand, out of the cluster at once and for good.
+
+    Parameters
+    ----------
+    node
+        Its id, as `status` shows it.
+    """
+
+    async def ask(link: Operator) -> None:
+        await do(link, planes.NodeRemove(NodeId(node)))
+
+    asyncio.run(_online(shared, ask))
+    print(f"{node} is out")
 
 
 @users.command(name="list")
@@ -171,8 +210,8 @@ def enable(name: str, *, shared: Given) -> None:
     print(f"account {name} is enabled")
 
 
-@users.command
-def remove(name: str, *, shared: Given) -> None:
+@users.command(name="remove")
+def remove_user(name: str, *, shared: Given) -> None:
     """Remove an account, and end its sessions at once.
 
     Parameters

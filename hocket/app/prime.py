@@ -2,25 +2,20 @@
 
 import asyncio
 import logging
-import signal
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
-from cyclopts.validators import Number
+from typing import Literal
 
 from hocket.app.options import Program, UsageError
+from hocket.app.serving import Positive, Seconds, end_on_signals, port_range
 from hocket.core import settings
 from hocket.core.address import HostPort
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.node import Prime
+from hocket.wire.messages.planes import ChildPolicy
 
 log = logging.getLogger(__name__)
 
 PROGRAM = Program("prime", "Host a cluster on this machine: registry, log-ins, streaming nodes and the music library.")
-
-Positive = Annotated[int, Parameter(validator=Number(gte=1))]
-Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 
 
 @PROGRAM.app.default
@@ -88,34 +83,35 @@ def serve(
             f"--ticket {ticket:g} is too short for --session-heartbeat {session_heartbeat:g}",
             hint="a ticket must outlive at least two heartbeats",
         )
+    policy = ChildPolicy(
+        audio_plain=audio == "plain",
+        ticket_s=ticket,
+        session_heartbeat_s=session_heartbeat,
+        session_grace_s=session_grace,
+        orphan_grace_s=orphan_grace,
+        max_users=max_users,
+        max_streams=max_streams,
+    )
     config = PrimeConfig(
         listen=HostPort.parse(listen),
         data=data,
         music=music,
         max_load=max_load,
-        max_users=max_users,
-        max_streams=max_streams,
         idle_s=idle,
-        node_ports=_ports(node_ports),
-        audio_plain=audio == "plain",
+        node_ports=port_range(node_ports),
         demo=demo,
+        policy=policy,
         records=records,
         heartbeat_s=heartbeat,
         lease_s=lease,
-        ticket_s=ticket,
-        session_heartbeat_s=session_heartbeat,
-        session_grace_s=session_grace,
-        orphan_grace_s=orphan_grace,
         log_level=logging.getLogger().level,
     )
     return asyncio.run(_serve(config))
 
 
 async def _serve(config: PrimeConfig) -> int:
-    loop = asyncio.get_running_loop()
     prime = Prime(config)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, prime.end, signal.Signals(number).name)
+    end_on_signals(prime.end)
     address = await prime.start()
     try:
         print(f"prime ready {address}", flush=True)
@@ -123,15 +119,6 @@ async def _serve(config: PrimeConfig) -> int:
     finally:
         await prime.stop()
     return 0
-
-
-def _ports(text: str) -> tuple[int, int] | None:
-    if not text:
-        return None
-    first, dash, last = text.partition("-")
-    if not dash or not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last) <= 65535:
-        raise UsageError(f"--node-ports {text!r} is no range of ports", hint="write it as in 50010-50030")
-    return int(first), int(last)
 
 
 def main() -> int:

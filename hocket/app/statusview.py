@@ -88,13 +88,11 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def size(size_bytes: float) -> str:
     """`17 B`, `4.2 MB`: three digits at most."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 999.5:
-            break
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while size_bytes >= 999.5 and len(units) > 1:
         size_bytes /= 1000
-    else:
-        unit = "TB"
-    return f"{size_bytes:.0f} {unit}" if size_bytes >= 9.95 or unit == "B" else f"{size_bytes:.1f} {unit}"
+        del units[0]
+    return f"{size_bytes:.0f} {units[0]}" if size_bytes >= 9.95 or units[0] == "B" else f"{size_bytes:.1f} {units[0]}"
 
 
 def spoken_time(seconds: float) -> str:

@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
 
 from hocket.adapters.clocks import SystemClock, random_bytes
 from hocket.adapters.link import Link, LinkServer
 from hocket.adapters.passwords import Passwords
-from hocket.adapters.tls import server_context
+from hocket.adapters.tls import Credentials, reload_context, server_context
 from hocket.auth.accounts import Rights, User, judge_login
 from hocket.auth.keys import SEED_BYTES, SigningKey
 from hocket.auth.revocations import Revocations
@@ -17,11 +16,12 @@ from hocket.auth.sessions import Session, Sessions
 from hocket.auth.tickets import Ticket, TicketVerifier, check_possession, sign_ticket
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
-from hocket.core.ids import SESSION_ID_RANDOM_BYTES, Role, SeatId, SessionId, UserName, session_id
+from hocket.core.ids import SESSION_ID_RANDOM_BYTES, NodeId, Role, SeatId, SessionId, UserName, session_id
 from hocket.nodes.childsettings import ChildSettings
-from hocket.nodes.ports import advertised, listen_on
 from hocket.nodes.endings import first_done
-from hocket.nodes.uplink import Uplink
+from hocket.nodes.ports import advertised, listen_on
+from hocket.nodes.renewal import keep_fresh
+from hocket.nodes.uplink import Uplink, Watcher
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done, Ping, Pong
 from hocket.wire.messages.login import (
@@ -48,6 +48,7 @@ from hocket.wire.messages.nodes import (
     SeatReserve,
     SeatReserved,
 )
+from hocket.wire.messages.planes import NodesRemoved
 from hocket.wire.messages.tracks import NodeDraining
 
 log = logging.getLogger(__name__)
@@ -60,41 +61,46 @@ DRAIN_TIMEOUT_S = 20.0
 class AuthNode:
     """One authentication node. `run` serves until it is told to end, and returns why."""
 
-    def __init__(self, own: ChildSettings, on_supervised: Callable[[bool], None]) -> None:
+    def __init__(self, own: ChildSettings, watcher: Watcher) -> None:
         self._own = own
         self._clock = SystemClock()
         self._key = SigningKey(random_bytes(SEED_BYTES))
         self._grant = b""
-        self._sessions = Sessions(own.capacity, silence_s=own.ticket_s)
+        self._sessions = Sessions(own.capacity, silence_s=own.policy.ticket_s)
         self._revoked = Revocations()
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
         self._links: dict[SessionId, Link] = {}
         self._sessions_on: dict[Link, SessionId] = {}
         self._passwords = Passwords()
-        self._server = LinkServer(server_context(own.credentials), Role.AUTH, own.node, self)
+        self._context = server_context(own.standing.credentials)
+        self._server = LinkServer(self._context, Role.AUTH, own.node, self)
         self._uplink = Uplink(
-            own,
+            own.standing,
             describe=self._describe,
             load=self._load,
             on_registered=self._on_registered,
             on_message=self._on_prime,
-            on_supervised=on_supervised,
+            watcher=watcher,
         )
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._drain_due_s = float("inf")
         self.registered = asyncio.Event()
 
+    @property
+    def id(self) -> NodeId:
+        return self._own.node
+
     async def run(self) -> str:
         """Serve. Raises HocketError (PORT_BUSY, refused by the prime)."""
         await listen_on(self._server.start, self._own)
-        uplink = asyncio.create_task(self._uplink.run())
-        sweep = asyncio.create_task(self._sweep())
+        fresh = keep_fresh(self._own.standing, self._own.renew_in_s, self._uplink.request, self._renewed)
+        tasks = [asyncio.create_task(work) for work in (self._uplink.run(), self._sweep(), fresh)]
         try:
-            return await first_done(self._ended, uplink, sweep)
+            return await first_done(self._ended, *tasks)
         finally:
-            for task in (uplink, sweep):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(uplink, sweep, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._server.stop()
             self._passwords.close()
 
@@ -146,7 +152,7 @@ class AuthNode:
 
     async def _resume(self, link: Link, asked: Resume) -> LoggedIn:
         now_ns = self._uplink.cluster_ns()
-        ticket = self._verifier.verify(asked.ticket, now_ns, round(self._own.session_grace_s * NS_PER_S))
+        ticket = self._verifier.verify(asked.ticket, now_ns, round(self._own.policy.session_grace_s * NS_PER_S))
         check_possession(ticket, link.my_nonce, self._own.node, asked.proof)
         self._sessions.check(asked.seat, self._now_s())
         try:
@@ -172,7 +178,7 @@ class AuthNode:
         ticket = self._ticket(session)
         own = self._own
         now_ns = self._uplink.cluster_ns()
-        return LoggedIn(session.id, session.user, ticket, own.ticket_s, own.session_heartbeat_s, now_ns)
+        return LoggedIn(session.id, session.user, ticket, own.policy.ticket_s, own.policy.session_heartbeat_s, now_ns)
 
     def _heartbeat(self, link: Link) -> FreshTicket:
         session = self._sessions.heartbeat(self._session_of(link), self._now_s())
@@ -213,7 +219,7 @@ class AuthNode:
         if not self._grant:
             raise NotReachable("this authentication node is not registered yet", hint="try again in a moment")
         now_ns = self._uplink.cluster_ns()
-        expires_ns = now_ns + round(self._own.ticket_s * NS_PER_S)
+        expires_ns = now_ns + round(self._own.policy.ticket_s * NS_PER_S)
         ticket = Ticket(session.id, session.user, int(session.rights), session.session_key, now_ns, expires_ns)
         return sign_ticket(ticket, self._grant, self._key)
 
@@ -231,6 +237,10 @@ class AuthNode:
         """Places that are taken: sessions, and seats that were promised."""
         return len(self._sessions) + self._sessions.seats
 
+    def _renewed(self, credentials: Credentials) -> None:
+        reload_context(self._context, credentials)
+        self._uplink.renewed(credentials)
+
     def _on_registered(self, registered: Registered) -> None:
         self._grant = registered.grant
         self.registered.set()
@@ -240,6 +250,8 @@ class AuthNode:
             case SeatReserve():
                 self._sessions.reserve(message.seat, self._now_s(), message.ttl_s)
                 return SeatReserved(self._sessions.free)
+            case NodesRemoved():
+                self._revoked.remove_nodes(message.nodes)
             case EndSessions():
                 self._end_sessions(message)
             case GrantRenew():

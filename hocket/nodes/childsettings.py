@@ -5,22 +5,19 @@ Not on the command line: keys would show in the list of processes.
 
 import msgspec
 
-from hocket.adapters.tls import Credentials
-from hocket.core import settings
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.core.ids import NodeId, Role
+from hocket.core.ids import NodeId
+from hocket.nodes.renewal import RENEW_FRESH_S
+from hocket.nodes.standing import Standing
+from hocket.wire.messages.planes import ChildPolicy
 
 
 class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One node's whole configuration."""
 
-    role: Role
-    node: NodeId
+    standing: Standing
     parent: NodeId
-    prime: HostPort
-    prime_node: NodeId
-    credentials: Credentials
     authority_key: bytes  # the cluster's raw public key, which signs grants
     listen: HostPort  # port 0: a free one
     ports: tuple[int, int] | None = None  # or one of these, both ends included
@@ -28,15 +25,16 @@ class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int
     music: str = ""
     index: str = ""  # the library's index file, kept by the control node
-    audio_plain: bool = False
-    ticket_s: float = settings.TICKET_S
-    session_heartbeat_s: float = settings.SESSION_HEARTBEAT_S
-    session_grace_s: float = settings.SESSION_GRACE_S
-    orphan_grace_s: float = settings.ORPHAN_GRACE_S
+    policy: ChildPolicy = ChildPolicy()
+    renew_in_s: float = RENEW_FRESH_S  # until its certificate is to be renewed
     log_level: int = 20
 
     def __repr__(self) -> str:
-        return f"ChildSettings({self.node})"
+        return f"ChildSettings({self.standing.node})"
+
+    @property
+    def node(self) -> NodeId:
+        return self.standing.node
 
     def line(self) -> bytes:
         """As it goes to the child, without the line's end."""

@@ -1,25 +1,25 @@
 """The streaming node: lists tracks and sends their bytes to whoever shows a ticket."""
 
 import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Callable
 
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.library import LibraryIndex, open_track
 from hocket.adapters.streaming import Connection, OpenFile, OpenFiles, StreamServer
-from hocket.adapters.tls import server_context
+from hocket.adapters.tls import Credentials, reload_context, server_context
 from hocket.auth.accounts import Rights
 from hocket.auth.revocations import Revocations
 from hocket.auth.tickets import Ticket, TicketVerifier, check_possession
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, TicketRefused, TrackMissing, TrackUnplayable
-from hocket.core.ids import UserName
-from hocket.core.track import Track
+from hocket.core.ids import NodeId, UserName
 from hocket.nodes.childsettings import ChildSettings
-from hocket.nodes.ports import advertised, listen_on
 from hocket.nodes.endings import first_done
-from hocket.nodes.uplink import Uplink
+from hocket.nodes.ports import advertised, listen_on
+from hocket.nodes.renewal import keep_fresh
+from hocket.nodes.uplink import Uplink, Watcher
 from hocket.wire import limits
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Ping, Pong, Present, Presented
@@ -33,6 +33,7 @@ from hocket.wire.messages.nodes import (
     Registered,
     Retire,
 )
+from hocket.wire.messages.planes import NodesRemoved
 from hocket.wire.messages.tracks import (
     CatalogueChanged,
     CloseTrack,
@@ -53,6 +54,9 @@ CONNECTIONS_PER_STREAM = 2
 """Listeners that are connected but play nothing (warm, paused) may be as many again as those that play."""
 
 EXTRA_CONNECTIONS = 64
+INDEX_LOOK_S = 1.0
+"""Between looks at the index file; a prime's own children are told sooner."""
+
 DRAIN_TIMEOUT_S = 20.0
 """Listeners that did not move by then have lost this node anyway."""
 
@@ -71,44 +75,52 @@ class Listener:
 class FileNode:
     """One streaming node. `run` serves until it is told to end, and returns why."""
 
-    def __init__(self, own: ChildSettings, on_supervised: Callable[[bool], None]) -> None:
+    def __init__(self, own: ChildSettings, watcher: Watcher) -> None:
         self._own = own
         self._clock = SystemClock()
         self._index = LibraryIndex(own.index)
         self._revoked = Revocations()
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
         self._files = OpenFiles(lambda track: open_track(own.music, track, self._index))
+        self._context = None if own.policy.audio_plain else server_context(own.standing.credentials)
         self._server = StreamServer(
             own.node,
             self,
             self._files,
             self._clock,
-            None if own.audio_plain else server_context(own.credentials),
+            self._context,
             CONNECTIONS_PER_STREAM * own.capacity + EXTRA_CONNECTIONS,
         )
         self._uplink = Uplink(
-            own,
+            own.standing,
             describe=self._describe,
             load=self._load,
             on_registered=self._on_registered,
             on_message=self._on_message,
-            on_supervised=on_supervised,
+            watcher=watcher,
         )
+        self._index_changed = asyncio.Event()
         self._draining = False
         self._drain_timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.registered = asyncio.Event()
 
+    @property
+    def id(self) -> NodeId:
+        return self._own.node
+
     async def run(self) -> str:
         """Serve. Raises HocketError (PORT_BUSY, refused by the prime)."""
         self._index.refresh()
         await listen_on(self._server.start, self._own)
-        uplink = asyncio.create_task(self._uplink.run())
+        fresh = keep_fresh(self._own.standing, self._own.renew_in_s, self._uplink.request, self._renewed)
+        tasks = [asyncio.create_task(work) for work in (self._uplink.run(), self._follow_index(), fresh)]
         try:
-            return await first_done(self._ended, uplink)
+            return await first_done(self._ended, *tasks)
         finally:
-            uplink.cancel()
-            await asyncio.gather(uplink, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             if self._drain_timer is not None:
                 self._drain_timer.cancel()
             self._server.stop()
@@ -225,14 +237,21 @@ class FileNode:
         listeners = sum(1 for c in self._server.connections if isinstance(c.user_data, Listener))
         return Heartbeat(listeners, self._draining, self._server.sent_bytes)
 
+    def _renewed(self, credentials: Credentials) -> None:
+        if self._context is not None:
+            reload_context(self._context, credentials)
+        self._uplink.renewed(credentials)
+
     def _on_registered(self, registered: Registered) -> None:
-        self._refresh(registered.catalogue_revision)
+        self._index_changed.set()
         self.registered.set()
 
     async def _on_message(self, message: Message) -> Message | None:
         match message:
             case CatalogueRefresh():
-                self._refresh(message.revision)
+                self._index_changed.set()
+            case NodesRemoved():
+                self._revoked.remove_nodes(message.nodes)
             case EndSessions():
                 self._end_sessions(message)
             case Drain():
@@ -243,16 +262,18 @@ class FileNode:
                 return Pong()
         return None
 
-    def _refresh(self, revision: int) -> None:
-        """Load the control node's index if it is newer, and tell the listeners."""
-        before = self._index.catalogue
-        self._index.refresh()
-        now = self._index.catalogue
-        if now is before:
-            return
-        log.info("%d tracks, revision %d of the library", len(now), revision)
-        for connection in self._server.connections:
-            connection.notify(CatalogueChanged(now.revision))
+    async def _follow_index(self) -> None:
+        """Load the control node's index whenever it is another one, and tell the listeners."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INDEX_LOOK_S):
+                    await self._index_changed.wait()
+            self._index_changed.clear()
+            if await asyncio.to_thread(self._index.refresh):
+                catalogue = self._index.catalogue
+                log.info("%d tracks, revision %d", len(catalogue), catalogue.revision)
+                for connection in self._server.connections:
+                    connection.notify(CatalogueChanged(catalogue.revision))
 
     def _end_sessions(self, message: EndSessions) -> None:
         now_ns = self._uplink.cluster_ns()

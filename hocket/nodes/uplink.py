@@ -1,23 +1,24 @@
 """A node's one connection to its prime: registers, sends heartbeats, comes back by itself.
 
 While the prime is away the node serves on with what it knows, and keeps trying; how long it may do
-so without anybody looking after it is judged by who watches `on_supervised`.
+so without anybody looking after it is judged by its Watcher.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from hocket.adapters import link as links
 from hocket.adapters.clocks import SystemClock, random_bytes
-from hocket.adapters.tls import node_client_context
+from hocket.adapters.tls import Credentials, node_client_context, reload_context
 from hocket.core.clustertime import ClusterTime
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 from hocket.core.ids import Role
-from hocket.nodes.childsettings import ChildSettings
+from hocket.nodes.standing import Standing
 from hocket.wire.message import Message
 from hocket.wire.messages.nodes import Heartbeat, HeartbeatHeard, Register, Registered
+from hocket.wire.messages.planes import Supervised
 
 log = logging.getLogger(__name__)
 
@@ -30,29 +31,44 @@ BOOT_BYTES = 8
 M = TypeVar("M", bound=Message)
 
 
+class Watcher(Protocol):
+    """Who wants to know how the node stands with its prime."""
+
+    def registered(self) -> None:
+        """A prime took the node in."""
+        ...
+
+    def cut_off(self) -> None:
+        """The connection to the prime is lost."""
+        ...
+
+    def adopted(self) -> None:
+        """The prime says that the node's control node is back."""
+        ...
+
+
 class Uplink:
     """Keeps the node registered. All callbacks run on the event loop."""
 
     def __init__(
         self,
-        own: ChildSettings,
+        standing: Standing,
         *,
         describe: Callable[[str], Register],
         load: Callable[[], Heartbeat],
         on_registered: Callable[[Registered], None],
         on_message: Callable[[Message], Awaitable[Message | None]],
-        on_supervised: Callable[[bool], None],
+        watcher: Watcher,
     ) -> None:
-        """`on_supervised` is told True when a prime takes the node in, False when the connection is lost."""
-        self._own = own
+        self._standing = standing
         self._describe = describe
         self._load = load
         self._on_registered = on_registered
         self._answer = on_message
-        self._on_supervised = on_supervised
+        self._watcher = watcher
         self._clock = SystemClock()
         self._boot = random_bytes(BOOT_BYTES).hex()
-        self._context = node_client_context(own.credentials)
+        self._context = node_client_context(standing.credentials)
         self._link: links.Link | None = None
         self._urgent = asyncio.Event()
         self.time = ClusterTime()
@@ -75,6 +91,10 @@ class Uplink:
         if self._link is not None:
             self._link.notify(message)
 
+    def renewed(self, credentials: Credentials) -> None:
+        """Connect with these from now on."""
+        reload_context(self._context, credentials)
+
     async def run(self) -> None:
         """Until cancelled. Raises HocketError when the prime refuses the node for good."""
         retry_s = FIRST_RETRY_S
@@ -94,6 +114,9 @@ class Uplink:
                 self._link.close()
 
     async def on_message(self, link: links.Link, message: Message) -> Message | None:
+        if isinstance(message, Supervised):
+            self._watcher.adopted()
+            return None
         return await self._answer(message)
 
     def on_closed(self, link: links.Link, error: HocketError) -> None:
@@ -101,12 +124,12 @@ class Uplink:
             log.info("the prime is away: %s", error)
             self._link = None
             self._urgent.set()
-            self._on_supervised(False)
+            self._watcher.cut_off()
 
     async def _stay_connected(self) -> None:
-        mine = links.hello(self._own.role, self._own.node)
-        expect = (Role.PRIME, self._own.prime_node)
-        link = await links.connect(self._own.prime, self._context, mine, self, expect=expect)
+        mine = links.hello(self._standing.role, self._standing.node)
+        expect = (Role.PRIME, self._standing.prime_node)
+        link = await links.connect(self._standing.prime, self._context, mine, self, expect=expect)
         try:
             sent_s = self._clock.monotonic_s()
             registered = await link.request(self._describe(self._boot), Registered)
@@ -114,7 +137,7 @@ class Uplink:
             if not link.is_open:
                 return
             self._link = link
-            self._on_supervised(True)
+            self._watcher.registered()
             self._on_registered(registered)
             while link.is_open:
                 await self._pause(registered.heartbeat_s)

@@ -60,6 +60,16 @@ class Kind(IntEnum):
     GRANT_RENEW = 73
     PASSWORD_REHASH = 74
 
+    # joining, planes and their children: 75-99
+    JOIN = 75
+    JOINED = 76
+    CERTIFY = 77
+    CERTIFIED = 78
+    SPAWN_CHILD = 79
+    CHILD_GONE = 80
+    SUPERVISED = 81
+    NODES_REMOVED = 82
+
     # the operator: 100-139
     STATUS_GET = 100
     STATUS = 101
@@ -72,3 +82,7 @@ class Kind(IntEnum):
     INVITE_GET = 108
     INVITE = 109
     DRAIN_NODE = 110
+    # 111 and 112 are taken by the window's spawn button
+    TOKEN_MAKE = 113
+    TOKEN = 114
+    NODE_REMOVE = 115

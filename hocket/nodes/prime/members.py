@@ -104,6 +104,11 @@ class Members:
             member.link for member in self._members.values() if member.link.is_open and member.link.peer.role in roles
         ]
 
+    def children_links(self, control: NodeId) -> list[Link]:
+        """Open connections of the nodes that run under a control node."""
+        members = [self._members.get(child) for child in self.registry.children(control)]
+        return [member.link for member in members if member is not None and member.link.is_open]
+
     def sent_bytes_per_s(self, node: NodeId) -> float:
         member = self._members.get(node)
         return member.rate.bytes_per_s if member else 0.0
@@ -240,7 +245,7 @@ class Members:
     async def _ping(self, record: NodeRecord) -> None:
         """Connect afresh and ask. On plain audio ports the prime comes as a listener: no certificate is seen."""
         timeout_s = self._config.timing.probe_s
-        plain = record.role is Role.FILE and self._config.audio_plain
+        plain = record.role is Role.FILE and self._config.policy.audio_plain
         mine = links.hello(Role.LISTENER if plain else Role.PRIME, self._own.node_id)
         context = None if plain else self._context
         expect = (record.role, record.node_id)

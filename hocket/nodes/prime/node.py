@@ -13,9 +13,9 @@ from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.hosts import own_hosts
 from hocket.adapters.link import Link, LinkServer
 from hocket.adapters.passwords import Passwords
-from hocket.adapters.primefiles import keep_address, keep_records_url, last_address
+from hocket.adapters.primefiles import keep_address, keep_music_folder, keep_records_url, last_address
 from hocket.adapters.records import Records
-from hocket.adapters.tls import node_client_context, server_context
+from hocket.adapters.tls import node_client_context, reload_context, server_context
 from hocket.auth.revocations import Revocations
 from hocket.control.actions import Introduction
 from hocket.control.booking import Bookings
@@ -28,15 +28,18 @@ from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, TrackId, UserName
 from hocket.nodes.endings import first_done
 from hocket.nodes.prime.accounts import Accounts
+from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
 from hocket.nodes.prime.members import Members
-from hocket.nodes.prime.nursery import READY_TIMEOUT_S, Nursery
+from hocket.nodes.prime.nursery import Nursery
 from hocket.nodes.prime.placing import Placing
 from hocket.nodes.prime.visitors import Visitors
+from hocket.nodes.raising import READY_TIMEOUT_S, Home
+from hocket.nodes.renewal import RENEW_FRESH_S
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
-from hocket.wire.messages import common, login, nodes, operator, tracks
+from hocket.wire.messages import common, login, nodes, operator, planes, tracks
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class Prime:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lasting: list[asyncio.Task[None]] = []  # run as long as the prime
         self._errands: set[asyncio.Task[None]] = set()
+        self._own_hosts = own_hosts()
         self.address = HostPort("?", 0)
 
     async def start(self) -> HostPort:
@@ -95,29 +99,57 @@ class Prime:
         records = await Records.open(config.records, folder.path)
         stack.push_async_callback(records.close)
         keep_records_url(folder, config.records)
+        keep_music_folder(folder, config.music)
         passwords = Passwords()
         stack.callback(passwords.close)
         own = Introduction(node, Role.PRIME, node, "", config.listen, os.getpid(), config.max_load)
         self._authority = authority
-        self._members = Members(config, own, node_client_context(credentials), self._on_removed)
+        self._contexts = (server_context(credentials), node_client_context(credentials))
+        self._members = Members(config, own, self._contexts[1], self._on_removed)
         self._revoked = Revocations()
         self._visitors = Visitors(node, authority.public_key, self._revoked, self.cluster_ns)
         self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
         self._shelf.start()
         stack.push_async_callback(self._shelf.stop)
-        self._accounts = Accounts(records, passwords, own_hosts(), config.demo, self._end_user)
-        self._bookings = Bookings(self._members.registry, config.limits, READY_TIMEOUT_S)
-        self._nursery = Nursery(
-            config, self._members, authority.issue, authority.public_key, lambda: self.address, self._shelf.index
+        self._admission = Admission(
+            authority, records, self._members, self._revoked, config.policy, lambda: self.address, self._clock
         )
+        await self._admission.load()
+        self._accounts = Accounts(records, passwords, self._own_hosts, config.demo, self._end_user)
+        self._bookings = Bookings(self._members.registry, config.limits, READY_TIMEOUT_S)
+        self._nursery = Nursery(self._members, self._home, config.max_load, config.policy, authority.issue)
         stack.push_async_callback(self._nursery.stop)
         self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._holders)
         self._desk = Desk(self._members, self._shelf, self._nursery.status, lambda: self.address, authority.fingerprint)
-        await self._listen(folder, LinkServer(server_context(credentials), Role.PRIME, node, self))
-        self._lasting = [asyncio.create_task(work()) for work in (self._members.run, self._tidy, self._renew_grants)]
+        await self._listen(folder, LinkServer(self._contexts[0], Role.PRIME, node, self, self._admit))
+        self._lasting = [
+            asyncio.create_task(work()) for work in (self._members.run, self._tidy, self._renew_grants, self._renew_own)
+        ]
         stack.push_async_callback(self._stop_background)
         stack.push_async_callback(self._retire_adopted)
         return self.address
+
+    def _home(self) -> Home:
+        config = self._config
+        return Home(
+            control=self._members.own_id,
+            prime=self.address.on_this_machine,
+            prime_node=self._members.own_id,
+            authority_key=self._authority.public_key,
+            listen_host=self.address.host,
+            ports=config.node_ports,
+            advertise="",
+            music=config.music,
+            index=self._shelf.index,
+            log_level=config.log_level,
+        )
+
+    def _admit(self, link: Link) -> None:
+        """A link opened."""
+        try:
+            self._admission.check(link)
+        except HocketError as error:
+            link.close(error)
 
     async def _listen(self, folder: DataFolder, server: LinkServer) -> None:
         """The configured port; for port 0 the one of last time if it is free, or any."""
@@ -168,6 +200,8 @@ class Prime:
                 return common.Authority(self._authority.certificate_der)
             case common.Present():
                 return self._visitors.present(link, message)
+            case planes.Join():
+                return await self._admission.join(message)
             case login.FindLogin():
                 return await self._placing.find_login(message, link.own_address.host)
             case login.FindStream():
@@ -189,7 +223,7 @@ class Prime:
             case nodes.Heartbeat():
                 return self._members.heartbeat(link, message, self.cluster_ns())
             case nodes.AccountGet():
-                at_home = self._is_at_home(link.peer.node)
+                at_home = self._is_at_home(link)
                 return await self._accounts.account(message, at_home, self._members.now_s())
             case nodes.AttemptResult():
                 self._accounts.attempted(message, self._members.now_s())
@@ -197,6 +231,10 @@ class Prime:
                 await self._accounts.rehash(message)
             case nodes.EndSessions():
                 self._end_sessions(message)
+            case planes.Certify():
+                return self._admission.certify(link, message)
+            case planes.ChildGone():
+                self._nursery.child_gone(link.peer.node, message)
             case _:
                 raise HocketError(f"{type(message).__name__} is not for a prime", code=ErrorCode.NOT_ALLOWED)
         return None
@@ -209,6 +247,10 @@ class Prime:
                 return self._desk.invite()
             case operator.DrainNode():
                 await self._desk.drain(message)
+            case planes.TokenMake():
+                return await self._admission.token(message)
+            case planes.NodeRemove():
+                await self._admission.remove(message)
             case operator.UsersList():
                 return await self._accounts.users(message)
             case operator.UserAdd() | operator.UserPassword() | operator.UserDisable() | operator.UserRemove():
@@ -221,6 +263,10 @@ class Prime:
 
     def _register(self, link: Link, message: nodes.Register) -> nodes.Registered:
         self._members.register(link, message)
+        link.notify(self._admission.removed())
+        if link.peer.role is Role.PLANE:
+            for child in self._members.children_links(link.peer.node):
+                child.notify(planes.Supervised(link.peer.node))
         grant = b""
         if link.peer.role is Role.AUTH:
             grant = self._grant(link.peer.node, message.ticket_key)
@@ -228,10 +274,9 @@ class Prime:
             self._config.lease_s, self._config.heartbeat_s, self.cluster_ns(), grant, self._shelf.revision
         )
 
-    def _is_at_home(self, node: NodeId) -> bool:
+    def _is_at_home(self, link: Link) -> bool:
         """Whether a node runs on this machine, so that a loopback peer of it is one of ours."""
-        record = self._members.record(node)
-        return record is not None and record.parent == self._members.own_id
+        return link.peer_address.host in self._own_hosts
 
     # -- what the parts report
 
@@ -278,6 +323,14 @@ class Prime:
         log.info("%s retires: %s", retire.node_id, retire.why)
         with contextlib.suppress(HocketError):
             await self._ask_to_retire(self._members.link(retire.node_id), retire.why)
+
+    async def _renew_own(self) -> None:
+        """The prime's own certificate, two thirds through its life."""
+        while True:
+            await asyncio.sleep(RENEW_FRESH_S)
+            fresh = self._authority.issue(Role.PRIME, self._members.own_id)
+            for context in self._contexts:
+                reload_context(context, fresh)
 
     async def _renew_grants(self) -> None:
         """Auth nodes get a newer licence to sign long before the old one runs out."""

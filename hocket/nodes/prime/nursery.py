@@ -1,118 +1,95 @@
-"""The prime's own children: orders become processes, and processes that end become news."""
+"""Orders become nodes: on this machine as the prime's children, on another by asking its plane."""
 
 import asyncio
 import logging
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from hocket.adapters.brood import Brood, Program
 from hocket.adapters.tls import Credentials
-from hocket.control.backoff import BackoffRule
 from hocket.control.booking import Order
 from hocket.control.children import Child
-from hocket.control.supervision import ChildStatus, Supervision
-from hocket.core.address import HostPort
+from hocket.control.supervision import ChildStatus
 from hocket.core.errors import HocketError
 from hocket.core.ids import NodeId, Role
-from hocket.nodes.childsettings import ChildSettings
-from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.members import Members
+from hocket.nodes.raising import READY_TIMEOUT_S, Home, Raising
+from hocket.wire.messages.common import Done
+from hocket.wire.messages.planes import ChildGone, ChildPolicy, SpawnChild
 
 log = logging.getLogger(__name__)
 
-READY_TIMEOUT_S = 20.0
-STOP_GRACE_S = 2.5
-"""Less than the prime itself may take to stop."""
-
-SCRIPTS = {Role.AUTH: "dbNODE.py", Role.FILE: "fileNODE.py"}
-ROOT = Path(__file__).parents[3]
+ASK_PLANE_S = READY_TIMEOUT_S + 5.0
 
 
 class Nursery:
-    """Spawns, watches and stops the prime's children. At most `max_load` of them live at a time."""
+    """Has nodes raised and tells the registry what becomes of them."""
 
     def __init__(
         self,
-        config: PrimeConfig,
         members: Members,
+        home: Callable[[], Home],
+        max_load: int,
+        policy: ChildPolicy,
         issue: Callable[[Role, NodeId], Credentials],
-        authority_key: bytes,
-        prime: Callable[[], HostPort],
-        index: Path,
     ) -> None:
-        """`issue` makes a node's certificate; `prime` tells where the prime listens."""
-        self._config = config
+        """`issue` makes the certificate of a node on this machine."""
         self._members = members
+        self._policy = policy
         self._issue = issue
-        self._authority_key = authority_key
-        self._prime = prime
-        self._index = index
-        self._brood = Brood(
-            Supervision(config.max_load, BackoffRule()),
-            self._gone,
-            ready_timeout_s=READY_TIMEOUT_S,
-            stop_grace_s=STOP_GRACE_S,
-        )
+        self._raising = Raising(home, max_load, self._gone)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(self, order: Order) -> None:
-        """Start the ordered node; returns at once. If it comes to nothing the registry is told."""
-        task = asyncio.create_task(self._spawn(order))
+        """Carry out an order; returns at once. If it comes to nothing the registry is told."""
+        self._start(self._spawn(order))
+
+    def child_gone(self, plane: NodeId, message: ChildGone) -> None:
+        """A plane tells that a child of its own ended."""
+        record = self._members.record(message.node)
+        if record is not None and record.parent == plane:
+            self._members.leave(message.node, message.why)
+            if message.retry_in_s > 0:
+                until_s = self._members.now_s() + message.retry_in_s
+                self._members.registry.block_spawns(plane, record.role, until_s, self._members.now_s())
+        self._members.wake()
+
+    def status(self) -> tuple[ChildStatus, ...]:
+        """The prime's own children, and the last crashed one of each role that is in trouble."""
+        return self._raising.status(self._members.now_s())
+
+    async def stop(self) -> None:
+        """End the prime's own children; planes look after theirs."""
+        await self._raising.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def status(self) -> tuple[ChildStatus, ...]:
-        """Every child, and the last crashed one of each role that is in trouble."""
-        now_s = self._members.now_s()
-        supervision = self._brood.supervision
-        supervision.tick(now_s)
-        return supervision.status(now_s)
-
-    async def stop(self) -> None:
-        """End all children at once, within STOP_GRACE_S."""
-        await self._brood.stop_all()
-        await asyncio.gather(*self._tasks)
-
     async def _spawn(self, order: Order) -> None:
-        program = Program(
-            (sys.executable, ROOT / SCRIPTS[order.role], "--child"),
-            self._settings(order).line(),
-            rf"^{order.role.value} ready ",
-        )
-        log.info("spawning %s", order.node_id)
+        log.info("%s is ordered from %s", order.node_id, order.control_id)
         try:
-            await self._brood.spawn(order.node_id, order.role, program)
+            if order.control_id == self._members.own_id:
+                credentials = self._issue(order.role, order.node_id)
+                await self._raising.spawn(order.node_id, order.role, order.capacity, self._policy, credentials)
+            else:
+                plane = self._members.link(order.control_id)
+                message = SpawnChild(order.node_id, order.role, order.capacity, self._policy)
+                await plane.request(message, Done, ASK_PLANE_S)
         except HocketError as error:
             log.warning("%s did not come up: %s", order.node_id, error)
             self._members.leave(order.node_id, str(error))
+            if error.retry_s > 0 and order.control_id in self._members.registry:
+                now_s = self._members.now_s()
+                self._members.registry.block_spawns(order.control_id, order.role, now_s + error.retry_s, now_s)
+            self._members.wake()
 
     def _gone(self, child: Child, not_before_s: float) -> None:
         self._members.leave(child.node_id, child.why or "its process ended")
         if child.crashed:
-            self._members.registry.block_spawns(self._members.own_id, child.role, not_before_s, self._members.now_s())
+            own, now_s = self._members.own_id, self._members.now_s()
+            self._members.registry.block_spawns(own, child.role, not_before_s, now_s)
         self._members.wake()
-
-    def _settings(self, order: Order) -> ChildSettings:
-        config = self._config
-        prime = self._prime()
-        return ChildSettings(
-            role=order.role,
-            node=order.node_id,
-            parent=self._members.own_id,
-            prime=prime.on_this_machine,
-            prime_node=self._members.own_id,
-            credentials=self._issue(order.role, order.node_id),
-            authority_key=self._authority_key,
-            listen=HostPort(prime.host, 0),
-            ports=config.node_ports,
-            capacity=order.capacity,
-            music=str(config.music.resolve()),
-            index=str(self._index),
-            audio_plain=config.audio_plain,
-            ticket_s=config.ticket_s,
-            session_heartbeat_s=config.session_heartbeat_s,
-            session_grace_s=config.session_grace_s,
-            orphan_grace_s=config.orphan_grace_s,
-            log_level=config.log_level,
-        )

@@ -78,7 +78,7 @@ class Placing:
             node = await self._ready(booking, deadline_s)
             if node is not None and isinstance(booking, Booking):
                 self._bookings.sent(booking, self._members.now_s())
-                return StreamAt(node.node_id, reachable(node.address, reached_at), self._config.audio_plain)
+                return StreamAt(node.node_id, reachable(node.address, reached_at), self._config.policy.audio_plain)
 
     def _warm_up(self) -> None:
         """Whoever logs in is about to play."""

@@ -1,6 +1,6 @@
 """All declarations. Importing this package fills the register."""
 
 from hocket.wire import hello
-from hocket.wire.messages import common, login, nodes, operator, tracks
+from hocket.wire.messages import common, login, nodes, operator, planes, tracks
 
-__all__ = ["common", "hello", "login", "nodes", "operator", "tracks"]
+__all__ = ["common", "hello", "login", "nodes", "operator", "planes", "tracks"]
