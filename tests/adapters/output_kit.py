@@ -64,6 +64,12 @@ def counted_frames(frames: int, first: int = 0) -> bytes:
     return data.tobytes()
 
 
+def counted_bytes(format: AudioFormat) -> bytes:
+    """Half a second in any integer format, no two neighbours alike."""
+    size_bytes = format.rate_hz // 2 * format.bytes_per_frame
+    return bytes((index * 73 + index // 251) % 251 + 1 for index in range(size_bytes))
+
+
 def feed(output: Output, data: bytes, log: EventLog, frame_bytes: int = CD.bytes_per_frame) -> None:
     """Write all of data, waiting for room."""
     rest = memoryview(data)

@@ -14,7 +14,8 @@ from hocket.adapters.outputs import Drained, Lost, Output, Started, Underrun
 from hocket.adapters.outputs.speakers import SpeakersOutput
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import HocketError
-from tests.adapters.output_kit import CD, EventLog, closing, counted_frames, feed, wait_until
+from hocket.core.sound import AudioFormat
+from tests.adapters.output_kit import CD, EventLog, closing, counted_bytes, counted_frames, feed, wait_until
 
 SECOND = CD.rate_hz
 
@@ -118,7 +119,7 @@ def volume() -> None:
 
 
 def starved() -> None:
-    """Fed too late once."""
+    """Fed too late once, then drained with nothing left."""
     log = EventLog()
     with closing(SpeakersOutput(log)) as output:
         output.open(CD)
@@ -127,8 +128,13 @@ def starved() -> None:
         dry = log.wait(Underrun)
         output.write(counted_frames(SECOND // 4, SECOND // 4))
         output.drain()
-        log.wait(Drained)
-        tell(dry_at=dry.frame, underruns=output.underruns, drained=output.played_frames)
+        drained = log.wait(Drained).frame
+        output.drain()
+        again = log.wait(Drained, 2).frame
+        output.flush(90)
+        output.drain()
+        empty = log.wait(Drained, 3).frame
+        tell(dry_at=dry.frame, underruns=output.underruns, drained=drained, again=again, empty=empty)
 
 
 def planned() -> None:
@@ -157,6 +163,18 @@ def planned() -> None:
         output.drain()
         log.wait(Drained)
         tell(instants=[start_ns, pause_ns, again_ns], points=sorted(points), underruns=output.underruns)
+
+
+def other_format(rate_hz: str, channels: str, bits: str) -> None:
+    """Half a second of counted bytes in some format."""
+    format = AudioFormat(int(rate_hz), int(channels), int(bits))
+    log = EventLog()
+    with closing(SpeakersOutput(log)) as output:
+        output.open(format)
+        output.start()
+        feed(output, counted_bytes(format), log, format.bytes_per_frame)
+        output.drain()
+        tell(drained=log.wait(Drained).frame, underruns=output.underruns)
 
 
 def lost() -> None:

@@ -43,7 +43,7 @@ def test_the_same_name_twice_is_no_question() -> None:
     [
         ("intel", ALL, f"'intel' could be several sound devices: there are: {CARD.name}, {HDMI.name}"),
         ("bose", ALL, f"no sound device is called 'bose': there are: {CARD.name}, {HDMI.name}, default"),
-        ("", [], "this machine has no sound device: choose another output"),
+        ("", [], "this machine has no sound device: the outputs null"),
     ],
 )
 def test_a_choice_that_fails_lists_what_there_is(wanted: str, among: list[Device], text: str) -> None:

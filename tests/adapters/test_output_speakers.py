@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hocket.audio.pcm import to_float
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode
-from tests.adapters.output_kit import CD, counted_frames
+from hocket.core.sound import AudioFormat
+from tests.adapters.output_kit import CD, counted_bytes, counted_frames
 from tests.kit.processes import Program, run_to_end
 from tests.kit.pulse import Pulse, Recording, pulse_daemon
 from tests.kit.simdac import SimDac
@@ -87,7 +89,7 @@ def test_running_dry_is_told_and_the_rest_is_heard(pulse: Pulse) -> None:
     track = counted_frames(SECOND // 2)
     with scenario(pulse, "starved") as (told, recording):
         assert heard_from(recording, track[-4_000:]) == sounding(track)
-    assert told == {"dry_at": SECOND // 4, "underruns": 1, "drained": SECOND // 2}
+    assert told == {"dry_at": SECOND // 4, "underruns": 1, "drained": SECOND // 2, "again": SECOND // 2, "empty": 90}
 
 
 def test_instants_are_met_and_the_clock_tells_what_really_left_the_converter() -> None:
@@ -121,6 +123,22 @@ def test_instants_are_met_and_the_clock_tells_what_really_left_the_converter() -
     assert np.max(np.abs(errors_us)) < 1_000, "a point off by more than the noise of a preempted callback"
 
 
+@pytest.mark.parametrize(
+    "format", [AudioFormat(96_000, 2, 24), AudioFormat(8_000, 1, 8), AudioFormat(48_000, 6, 24)], ids=str
+)
+def test_other_formats_leave_the_converter_bit_by_bit(format: AudioFormat) -> None:
+    with SimDac() as dac:
+        arguments = [str(format.rate_hz), str(format.channels), str(format.bits)]
+        done = run_to_end(command("other_format", *arguments), env=dac.env)
+        assert done.returncode == 0, done.stderr
+        (music,) = [run for run in dac.recording().runs if run.frames.any()]
+    assert json.loads(done.stdout) == {"drained": format.rate_hz // 2, "underruns": 0}
+    heard = music.frames[music.frames.any(axis=1)]
+    want = to_float(counted_bytes(format), format)
+    assert music.rate_hz == format.rate_hz
+    assert np.array_equal(heard, want[want.any(axis=1)])
+
+
 def test_a_lost_sound_server_is_told_and_can_come_back(tmp_path: Path) -> None:
     env: dict[str, str] = {}
     with pulse_daemon(tmp_path) as pulse:
@@ -152,8 +170,8 @@ def test_without_a_sound_card_that_is_said_plainly(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "code": ErrorCode.SOUND_DEVICE,
-        "text": "this machine has no sound device: choose another output: "
-        "null plays nothing, wav:PATH plays into a file",
+        "text": "this machine has no sound device: "
+        "the outputs null (plays nothing) and wav:PATH (plays into a file) need none",
     }
     assert done.stderr == ""
 

@@ -8,6 +8,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 MAX_ACTIONS = 64
 """Commands under way between us and the callback; a power of two, many times what one stream needs."""
 
-_NULL_HINT = "choose another output: null plays nothing, wav:PATH plays into a file"
+_NO_DEVICE_HINT = "the outputs null (plays nothing) and wav:PATH (plays into a file) need none"
 _lock = threading.Lock()
 _open_streams = 0
 
@@ -41,6 +42,7 @@ class Libraries(NamedTuple):
     rtmixer: Any
 
 
+@cache
 def libraries() -> Libraries:
     """PortAudio's Python sides, ready to use. Raises OutputError where a part is missing."""
     # A rate or format that a card cannot do is then converted by ALSA instead of refused by PortAudio.
@@ -74,7 +76,7 @@ def devices(rescan: bool = False) -> list[Device]:
 def pick(wanted: str, among: Sequence[Device]) -> Device:
     """The default device, or the one with that name or part of a name. Raises OutputError, listing what there is."""
     if not among:
-        raise OutputError("this machine has no sound device", hint=_NULL_HINT)
+        raise OutputError("this machine has no sound device", hint=_NO_DEVICE_HINT)
     if not wanted:
         return next((device for device in among if device.is_default), among[0])
     word = wanted.casefold()
@@ -118,9 +120,8 @@ def open_mixer(device: Device, format: AudioFormat, latency_s: float, on_finishe
                 continue
             _open_streams += 1
             return mixer
-    raise OutputError(
-        f"{device.name} cannot play {format}: {refusal}", hint=f"choose another --device, or {_NULL_HINT}"
-    )
+    hint = f"choose another device; {_NO_DEVICE_HINT}"
+    raise OutputError(f"the sound device {device.name} does not open for {format} ({refusal})", hint=hint)
 
 
 def close_mixer(mixer: Any) -> None:
@@ -156,12 +157,12 @@ def _quiet() -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         try:
+            caught = stack.enter_context(tempfile.TemporaryFile())
             stderr = os.dup(2)
-        except OSError:  # a program without stderr
+        except OSError:  # no stderr, or no room for what it says: then let it be seen
             yield
             return
         stack.callback(os.close, stderr)
-        caught = stack.enter_context(tempfile.TemporaryFile())
         os.dup2(caught.fileno(), 2)
         try:
             yield

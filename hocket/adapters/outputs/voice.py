@@ -18,6 +18,7 @@ BUFFER_S = 1.0
 DEAD_S = 3.0
 """A device that takes no block for so long although it should is lost: some drivers say nothing."""
 
+NUDGE_S = 0.3
 _TICK_S = 0.1
 _SHORT_TICK_S = 0.005
 _VOLUME_MARGIN_S = 0.05
@@ -50,6 +51,7 @@ class Voice:
         self.mixer = portaudio.open_mixer(device, format, latency_s, self._on_finished)
         self.latency_s = float(self.mixer.latency)
         self._stream_clock = StreamClock(self.mixer, self._portaudio.sounddevice.PortAudioError, self._on_finished)
+        self._nudge()
         self._clock = DeviceClock(self.mixer, format.rate_hz, self._stream_clock)
         self._draining = False
         self._wants_room = False
@@ -73,7 +75,7 @@ class Voice:
         return min(self._lines.heard_frame(now_ns), self._runs.handed_frame)
 
     def device_time(self) -> DeviceTime | None:
-        return None if self._sounding is None else self._lines.latest()
+        return None if self._sounding is None or self._line_is_broken else self._lines.latest()
 
     def write(self, frames: memoryview, now_ns: int) -> int:
         offered = len(frames) // self.format.bytes_per_frame
@@ -117,7 +119,8 @@ class Voice:
         self._watch(now_ns)
         if self.is_lost:
             raise OutputError(f"the sound device {self._name} was lost", hint="plug it in again or choose another")
-        if self._draining and now_ns >= (self._drained_ns() or now_ns + 1):
+        drained_ns = self._drained_ns()
+        if self._draining and drained_ns is not None and now_ns >= drained_ns:
             self._draining = False
             self._events.append(Drained(self._feed.written_frame))
         if self._wants_room and self.room_frames >= round(self.format.rate_hz * BUFFER_S) // 2:
@@ -212,8 +215,16 @@ class Voice:
         handed = self._runs.handed_frame
         if self._progress is None or self._progress[0] != handed:
             self._progress = (handed, now_ns)
-        elif now_ns - self._progress[1] > DEAD_S * NS_PER_S:
+            return
+        idle_s = (now_ns - self._progress[1]) / NS_PER_S
+        if idle_s > DEAD_S:
             self.is_lost = True
+        elif idle_s > NUDGE_S:
+            self._nudge()
+
+    def _nudge(self) -> None:
+        """ALSA's plug before an I/O plugin (Bluetooth, say) calls nobody back after a start until its clock is read."""
+        self._stream_clock.offset_ns()
 
     def _on_finished(self) -> None:
         self.is_lost = True
