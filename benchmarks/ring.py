@@ -10,10 +10,9 @@ import argparse
 import statistics
 import time
 
-from hocket.relay.ring import BURST_NS, Cursor, Ring
+from hocket.relay.ring import BURST_NS, RING_BYTES, Cursor, Ring
 
 SECONDS = 10
-RING_BYTES = 512 * 1024
 SEND_BYTES = 64 * 1024
 
 

@@ -313,7 +313,7 @@ class ClockSync:
             self._take(exchange)
             if not suspect and exchange.local_received_ns < self._next_line_ns:
                 return False
-            self._draw(exchange.local_received_ns)
+            self._draw()
             if self.estimate is not None:
                 return False
         self.resets += 1
@@ -321,7 +321,7 @@ class ClockSync:
         self._sides = None
         self._round_trips.clear()
         self._take(exchange)
-        self._draw(exchange.local_received_ns)
+        self._draw()
         return True
 
     @property
@@ -353,11 +353,11 @@ class ClockSync:
         self._newest_ns = max(self._newest_ns, received)
         self._round_trips.append(exchange.round_trip_ns)
 
-    def _draw(self, now_ns: int) -> None:
+    def _draw(self) -> None:
         """Draw the line anew; leaves no estimate where nothing fits between the clouds."""
         assert self._sides is not None
         forward, backward = self._sides
-        offset_ns = self._offset_ns
+        now_ns, offset_ns = self._newest_ns, self._offset_ns
         strip = _Strip(forward.hull(now_ns, offset_ns), backward.hull(now_ns, -offset_ns))
         span_ns = -strip.forward[0][0]
         # A young line improves with every few exchanges, an old one hardly at all.

@@ -14,6 +14,10 @@ from hocket.core.clock import NS_PER_S
 BURST_NS = NS_PER_S // 5
 """Audio goes out in bursts this far apart: between them the line is free for time stamps."""
 
+RING_BYTES = 4 * 1024 * 1024
+"""Half of it holds more than limits.MAX_BACKLOG_BYTES and two seconds of any PCM: a reader that is merely
+slow jumps, one that has stalled is cut before its jump would hide it."""
+
 MAX_TIME_REPLIES = 8
 """Unsent answers to TIME per friend; the oldest go: a late answer is no use."""
 
