@@ -70,6 +70,7 @@ class Cluster:
         self._scripts = scripts
         self._mark = uuid.uuid4().hex
         self._programs = ExitStack()
+        self._planes: list[Program] = []
         self.prime: Program
         for made in (self.data, self.music, folder / "home"):
             made.mkdir(parents=True, exist_ok=True)
@@ -134,6 +135,24 @@ class Cluster:
         """Run `controlNODE.py --data DIR COMMAND` to its end."""
         return self._run("controlNODE.py", ["--data", self.data, *command], stdin, timeout_s)
 
+    def token(self, *flags: str) -> str:
+        """A join token."""
+        done = self.control("token", *flags)
+        if done.returncode != 0:
+            raise ProgramError(f"token ended with {done.returncode}: {done.stderr}")
+        return done.stdout.strip()
+
+    def plane(self, name: str, *flags: str | Path, token: str = "", music: Path | None = None) -> Program:
+        """Start `planeNODE.py` with a data folder of its own (again: the same one) and wait until it serves."""
+        folder = music or self.folder / name / "music"
+        folder.mkdir(parents=True, exist_ok=True)
+        command: list[str | Path] = [sys.executable, self._scripts / "planeNODE.py", "--music", folder]
+        command += ["--data", self.folder / name / "data", *(["--join", token] if token else []), *flags]
+        plane = self._programs.enter_context(Program(command, env=self.env, cwd=self.folder))
+        self._planes.append(plane)
+        plane.wait_line(r"^plane ready (plane-[0-9a-f]+)$")
+        return plane
+
     def status(self) -> dict[str, Any]:
         """The object of `controlNODE.py status --json`."""
         done = self.control("status", "--json")
@@ -178,6 +197,9 @@ class Cluster:
 
     def _stop_in_order(self) -> None:
         """As the contract has it: the prime takes its children with it and exits 0."""
+        for plane in self._planes:
+            if plane.alive and (plane_code := plane.stop()) != 0:
+                raise ProgramError(plane.told(f"exit code {plane_code} after SIGTERM instead of 0"))
         listeners = {pid for pid in self.pids() if proc.command(pid).find("user.py") >= 0}
         code = self.prime.stop()
         if code != 0:

@@ -238,7 +238,7 @@ class Members:
         try:
             await self._ping(record)
         except HocketError as error:
-            self._act(self.registry.probe_failed(probe.node_id, probe.number, str(error), self.now_s()))
+            self._act(self.registry.probe_failed(probe.node_id, probe.number, error.text, self.now_s()))
         else:
             self._act(self.registry.probe_answered(probe.node_id, probe.number, self.now_s()))
 

@@ -31,6 +31,7 @@ from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
+from hocket.nodes.prime.manifests import Manifests
 from hocket.nodes.prime.members import Members
 from hocket.nodes.prime.nursery import Nursery
 from hocket.nodes.prime.placing import Placing
@@ -39,7 +40,7 @@ from hocket.nodes.raising import READY_TIMEOUT_S, Home
 from hocket.nodes.renewal import RENEW_FRESH_S
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
-from hocket.wire.messages import common, login, nodes, operator, planes, tracks
+from hocket.wire.messages import common, login, nodes, operator, planes, together, tracks
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,8 @@ class Prime:
         self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
         self._shelf.start()
         stack.push_async_callback(self._shelf.stop)
+        self._manifests = Manifests(authority, config.music, self._shelf.index)
+        stack.callback(self._manifests.close)
         self._admission = Admission(
             authority, records, self._members, self._revoked, config.policy, lambda: self.address, self._clock
         )
@@ -207,6 +210,12 @@ class Prime:
             case login.FindStream():
                 self._visitors.check(link)
                 return await self._placing.find_stream(message, link.own_address.host)
+            case together.GetManifest():
+                self._visitors.check(link)
+                return await self._manifests.manifest(message)
+            case together.GetManifestPage():
+                self._visitors.check(link)
+                return await self._manifests.page(message)
         if link.sender_role is Role.OPERATOR:
             return await self._for_operator(message)
         return await self._for_node(link, message)
@@ -267,6 +276,8 @@ class Prime:
         if link.peer.role is Role.PLANE:
             for child in self._members.children_links(link.peer.node):
                 child.notify(planes.Supervised(link.peer.node))
+        elif message.parent != self._members.own_id:
+            link.notify(planes.Supervised(message.parent))  # it is registered, or this child would not be
         grant = b""
         if link.peer.role is Role.AUTH:
             grant = self._grant(link.peer.node, message.ticket_key)
