@@ -1,0 +1,64 @@
+"""A cluster over three hosts of a network: a prime, a plane, a listener; a cut, and its healing."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.kit.cluster import Cluster
+from tests.kit.wan import Wan
+from tests.system.kit import QUICK, make_song
+from tests.system.test_control_plane import Status
+
+PRIME, PLANE, HOME = 1, 2, 3
+WAIT_S = 30.0
+
+
+def until(cluster: Cluster, wan: Wan, holds: Callable[[Status], bool]) -> Status:
+    """Ask on the prime's host until something holds."""
+    deadline_s = time.monotonic() + WAIT_S
+    while True:
+        with wan.inside(PRIME):
+            status = cluster.status()
+        if holds(status):
+            return status
+        assert time.monotonic() < deadline_s, status
+
+
+def ready(status: Status) -> set[str]:
+    return {node["id"] for node in status["nodes"] if node["state"] == "ready"}
+
+
+@pytest.mark.root
+def test_spawn_on_a_plane_a_cut_and_its_healing(wan: Wan, tmp_path: Path) -> None:
+    wan.link_all(delay_ms=5)
+    (tmp_path / "music").mkdir()
+    make_song(tmp_path / "music" / "A long song.wav", 120)
+    cluster = Cluster(tmp_path, *QUICK, "--max-load", "1", "--demo")
+    cluster.address = f"{wan.address(PRIME)}:50001"
+    with wan.inside(PRIME), cluster:
+        token = cluster.token()
+        with wan.inside(PLANE):
+            plane = cluster.plane("plane", token=token, music=cluster.music)
+        with wan.inside(HOME):
+            listener = cluster.listener("--output", f"wav:{tmp_path / 'heard.wav'}", "play", "long", "--for", "25")
+        listener.wait_event("playing")
+        status = until(cluster, wan, lambda status: len(ready(status)) == 4)
+        [spawned] = [
+            n for n in status["nodes"] if n["address"].startswith(wan.address(PLANE) + ":") and n["role"] != "plane"
+        ]
+        assert spawned["plane"] == next(n["id"] for n in status["nodes"] if n["role"] == "plane")
+
+        wan.cut(PLANE)
+        until(cluster, wan, lambda now: len(ready(now)) < 4)
+        listener.wait_event("position")
+        wan.heal(PLANE)
+        until(cluster, wan, lambda now: ready(now) >= ready(status))
+        ended = listener.wait_event("ended", timeout_s=60)
+        assert ended["stalls"] == 0
+        assert listener.wait_exit() == 0
+        assert listener.events_named("stalled") == []
+        assert plane.alive
+    samples = (tmp_path / "music" / "A long song.wav").read_bytes()[-120 * 16000 :]
+    assert (tmp_path / "heard.wav").read_bytes().endswith(samples[: 25 * 16000])
