@@ -78,24 +78,29 @@ class Shelf:
         return marks
 
     def _marked(self, words: tuple[str, ...]) -> bytes:
-        marks = bytearray(len(self.tracks))
         if not words:
-            return bytes(marks)
-        first, *others = words
-        for number, block in enumerate(self._blocks):
-            if first not in block or not all(word in block for word in others):
-                continue
-            start = number * _BLOCK
-            part = self.haystacks[start : start + _BLOCK]
-            held = [first in haystack for haystack in part]
-            for word in others:
-                held = [mark and word in haystack for mark, haystack in zip(held, part, strict=True)]
-            marks[start : start + _BLOCK] = bytes(held)
+            return bytes(len(self.tracks))
+        near = [number for number, block in enumerate(self._blocks) if all(map(block.__contains__, words))]
+        if 2 * len(near) > len(self._blocks):
+            return bytes(_holding(words, self.haystacks))
+        slots = [slot for number in near for slot in range(number * _BLOCK, (number + 1) * _BLOCK)]
+        slots = [slot for slot in slots if slot < len(self.haystacks)]
+        marks = bytearray(len(self.tracks))
+        for slot in compress(slots, _holding(words, [self.haystacks[slot] for slot in slots])):
+            marks[slot] = 1
         return bytes(marks)
 
     def marked(self, marks: bytes) -> list[Track]:
         """The tracks in marked slots."""
         return [track for track in compress(self.tracks, marks) if track is not None]
+
+
+def _holding(words: tuple[str, ...], haystacks: list[str]) -> list[bool]:
+    first, *others = words
+    held = [first in haystack for haystack in haystacks]
+    for word in others:
+        held = [mark and word in haystack for mark, haystack in zip(held, haystacks, strict=True)]
+    return held
 
 
 def _needed(words: Iterable[str]) -> tuple[str, ...]:

@@ -101,6 +101,22 @@ def info_chunk(tags: Tags) -> bytes:
     return _SUBCHUNK.pack(b"LIST", 4 + len(content)) + b"INFO" + content if content else b""
 
 
+def id3_chunk(tags: Tags, picture: bytes = b"", picture_type: str = "") -> bytes:
+    """A whole `id3 ` chunk, header included: an ID3v2.4 tag in UTF-8; empty when there is nothing to say.
+
+    `picture` is the front cover, `picture_type` its media type, such as `image/jpeg`.
+    """
+    number = str(tags.track_number) if tags.track_number else ""
+    rows = ((b"TIT2", tags.title), (b"TPE1", tags.artist), (b"TALB", tags.album), (b"TRCK", number))
+    frames = b"".join(_id3_frame(name, b"\x03" + text.encode("utf-8")) for name, text in rows if text)
+    if picture:
+        frames += _id3_frame(b"APIC", b"\x00" + picture_type.encode("ascii") + b"\x00\x03\x00" + picture)
+    if not frames:
+        return b""
+    tag = b"ID3\x04\x00\x00" + _as_syncsafe(len(frames)) + frames
+    return _SUBCHUNK.pack(b"id3 ", len(tag)) + tag + b"\x00" * (len(tag) % 2)
+
+
 def parse_id3(content: bytes) -> Tags:
     """The tags in an ID3v2.3 or v2.4 tag; none when it is another version or damaged."""
     if len(content) < 10 or content[:3] != b"ID3" or content[3] not in (3, 4):
@@ -184,6 +200,14 @@ def _syncsafe(digits: bytes) -> int:
     for digit in digits:
         value = value << 7 | digit & 0x7F
     return value
+
+
+def _as_syncsafe(value: int) -> bytes:
+    return bytes(value >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def _id3_frame(name: bytes, content: bytes) -> bytes:
+    return name + _as_syncsafe(len(content)) + b"\x00\x00" + content
 
 
 def _extended_header_bytes(version: int, body: bytes) -> int:
