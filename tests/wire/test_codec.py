@@ -1,6 +1,7 @@
 """Frames survive any split of their bytes; nothing is believed on the word of a header."""
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -117,23 +118,25 @@ def test_unknown_flags_are_refused() -> None:
     assert caught.value.code is ErrorCode.MALFORMED
 
 
+def fault(work: Callable[[], object]) -> ErrorCode | None:
+    """The code of the ProtocolError that work raises; any other exception is a failure."""
+    try:
+        work()
+    except ProtocolError as error:
+        return error.code
+    return None
+
+
 @given(st.binary(max_size=400))
 def test_garbage_is_frames_or_a_protocol_error(garbage: bytes) -> None:
-    try:
-        for frame in open_decoder().feed(garbage):
-            codec.decode(frame)
-    except ProtocolError as error:
-        assert error.code in {ErrorCode.TOO_LARGE, ErrorCode.MALFORMED, ErrorCode.UNKNOWN_KIND}
+    code = fault(lambda: [codec.decode(frame) for frame in open_decoder().feed(garbage)])
+    assert code in {None, ErrorCode.TOO_LARGE, ErrorCode.MALFORMED, ErrorCode.UNKNOWN_KIND}
 
 
 @given(st.sampled_from([int(kind) for kind in Kind]), st.binary(max_size=200))
-def test_a_garbage_body_is_a_protocol_error(kind: int, body: bytes) -> None:
-    try:
-        message = codec.decode(Frame(kind, Flag.NONE, 0, body))
-    except ProtocolError as error:
-        assert error.code is ErrorCode.MALFORMED
-    else:
-        assert codec.encode(message)
+def test_a_garbage_body_is_a_message_or_a_protocol_error(kind: int, body: bytes) -> None:
+    code = fault(lambda: codec.encode(codec.decode(Frame(kind, Flag.NONE, 0, body))))
+    assert code in {None, ErrorCode.MALFORMED}
 
 
 def test_an_unknown_number_names_the_cure() -> None:

@@ -28,6 +28,14 @@ ONLY_PEOPLE_TO = {
     "Read": {Role.FILE},
     "CloseTrack": {Role.FILE},
     "Present": {Role.FILE, Role.PRIME},
+    "GetManifest": {Role.PRIME},
+    "GetManifestPage": {Role.PRIME},
+}
+
+# Friends who listen together say to one another these and what everybody may say, and nothing else.
+AMONG_FRIENDS = {
+    *("JoinFriend", "AskTime", "LineNews", "ReignNews", "HandoverNews", "QueueNews", "AskManifest", "AskPage"),
+    *("TimeIs", "AskLeaf", "LeafNews", "Report", "Members", "Parents", "Wish"),
 }
 
 
@@ -56,7 +64,9 @@ def test_the_whole_table(sender: Role, receiver: Role) -> None:
         if name in ONLY_PEOPLE_TO:
             assert allowed == (sender in PEOPLE and receiver in ONLY_PEOPLE_TO[name])
         if sender is Role.LISTENER and receiver in {Role.PLANE, Role.LISTENER, Role.OPERATOR}:
-            assert not allowed or name in {"Hello", "ErrorReply", "Ping"}
+            assert not allowed or name in {"Hello", "ErrorReply", "Ping"} | AMONG_FRIENDS
+        if name in AMONG_FRIENDS:
+            assert allowed == (sender is receiver is Role.LISTENER)
 
 
 @pytest.mark.parametrize("cls", [cls for cls in MESSAGES if 60 <= cls.kind < 100], ids=lambda cls: cls.__name__)
