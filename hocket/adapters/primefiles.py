@@ -1,10 +1,14 @@
-"""What a prime leaves in its data folder for its next start and for the operator on the same machine."""
+"""What a prime or plane leaves in its data folder for its next start and for the operator on the same machine."""
+
+import os
+from pathlib import Path
 
 from hocket.adapters.datafolder import DataFolder
 from hocket.core.address import HostPort
 
 ADDRESS_FILE = "prime.address"
 RECORDS_FILE = "records.url"
+MUSIC_FILE = "music.folder"
 
 
 def last_address(folder: DataFolder) -> HostPort | None:
@@ -27,3 +31,15 @@ def keep_records_url(folder: DataFolder, url: str) -> None:
     """The file is 0600 like all of the folder: the URL may hold a password."""
     if url != last_records_url(folder):
         folder.write(RECORDS_FILE, f"{url}\n".encode())
+
+
+def last_music_folder(folder: DataFolder) -> Path | None:
+    """The music folder that the node used last; None if it never ran."""
+    kept = folder.read(MUSIC_FILE)
+    return Path(os.fsdecode(kept.removesuffix(b"\n"))) if kept else None
+
+
+def keep_music_folder(folder: DataFolder, music: Path) -> None:
+    """`--music` may be relative to a working directory that the operator does not share."""
+    if last_music_folder(folder) != music.absolute():
+        folder.write(MUSIC_FILE, os.fsencode(music.absolute()) + b"\n")

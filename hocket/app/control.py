@@ -133,6 +133,31 @@ def remove(node: str, *, shared: Given) -> None:
     print(f"{node} is out")
 
 
+@PROGRAM.app.command(name="import")
+def import_music(*paths: Path, into: str = "", shared: Given) -> int:
+    """Bring audio files and folders of every kind into the library, as WAV files with their tags.
+
+    Lossless files (FLAC, ALAC, AIFF ...) keep their samples, others (MP3, AAC, Opus ...) become 16 bit. Nothing in the
+    library is ever overwritten, and the originals stay as they are.
+
+    Parameters
+    ----------
+    paths
+        Files, and folders with all that is below them.
+    into
+        The folder inside of the music folder that they go to; made if missing.
+    """
+    if shared.prime:
+        raise UsageError(
+            "import works in the prime's own folders", hint="run it on the prime's machine, with --data, not --prime"
+        )
+    if not paths:
+        raise UsageError("import needs a PATH", hint="name audio files, or folders with audio files")
+    from hocket.app.importing import import_files
+
+    return import_files(shared.data, paths, into)
+
+
 @users.command(name="list")
 def list_users(*, json: bool = False, shared: Given) -> None:
     """Show all accounts.

@@ -13,6 +13,7 @@ from hocket.adapters.authority import save_credentials
 from hocket.adapters.certificates import new_key_pem, request_certificate
 from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.primefiles import keep_music_folder
 from hocket.adapters.tls import Credentials, reload_context, server_context
 from hocket.control.children import Child
 from hocket.core import settings
@@ -103,6 +104,7 @@ class Plane:
         config, stack = self._config, self._stack
         folder = stack.enter_context(DataFolder.open(config.data))
         self._folder = folder
+        keep_music_folder(folder, config.music)
         self._passport: Passport = await join(folder, Role.PLANE, config.token)
         standing = self._passport.standing
         self._context = server_context(standing.credentials)

@@ -254,6 +254,8 @@ class Prime:
                 return self._desk.status()
             case operator.InviteGet():
                 return self._desk.invite()
+            case operator.SpawnNode():
+                return self._placing.spawn(message)
             case operator.DrainNode():
                 await self._desk.drain(message)
             case planes.TokenMake():
