@@ -70,6 +70,10 @@ class ErrorCode(StrEnum):
     DATA_BROKEN = "DATA_BROKEN"
     RECORDS_TOO_NEW = "RECORDS_TOO_NEW"
     BACKING_OFF = "BACKING_OFF"
+    # copies between machines
+    DISK_FULL = "DISK_FULL"
+    MUSIC_UNWRITABLE = "MUSIC_UNWRITABLE"
+    SOURCE_LIES = "SOURCE_LIES"
 
 
 class HocketError(Exception):

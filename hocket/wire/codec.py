@@ -53,6 +53,17 @@ def header(kind: Kind, flags: Flag, correlation: int, body_bytes: int) -> bytes:
     return _HEADER.pack(kind, flags, correlation, body_bytes)
 
 
+def read_header(data: bytes | bytearray | memoryview) -> tuple[int, Flag, int, int]:
+    """(kind, flags, correlation, body bytes) of HEADER_BYTES, for who takes bodies off a socket itself.
+
+    The caller judges the length. Raises ProtocolError (MALFORMED).
+    """
+    kind, flags, correlation, body_bytes = _HEADER.unpack(data)
+    if flags & ~_KNOWN_FLAGS:
+        raise ProtocolError(f"flags {flags:#x} are unknown", code=ErrorCode.MALFORMED)
+    return kind, Flag(flags), correlation, body_bytes
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {}
 

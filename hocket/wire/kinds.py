@@ -42,6 +42,10 @@ class Kind(IntEnum):
     CLOSE_TRACK = 48
     CATALOGUE_CHANGED = 49
     NODE_DRAINING = 50
+    WAVEFORM_GET = 51
+    WAVEFORM = 52
+    COVER_GET = 53
+    COVER_OPENED = 54
 
     # nodes and their prime: 60-99
     REGISTER = 60
@@ -82,7 +86,52 @@ class Kind(IntEnum):
     INVITE_GET = 108
     INVITE = 109
     DRAIN_NODE = 110
-    # 111 and 112 are taken by the window's spawn button
+    SPAWN_NODE = 111
+    SPAWNED = 112
     TOKEN_MAKE = 113
     TOKEN = 114
     NODE_REMOVE = 115
+
+    # friends who listen together: 170-219
+    ADMITTED = 170
+    JOIN_FRIEND = 171
+    ASK_TIME = 172
+    TIME_IS = 173
+    LINE_NEWS = 174
+    REIGN_NEWS = 175
+    HANDOVER_NEWS = 176
+    QUEUE_NEWS = 177
+    MANIFEST_IS = 178
+    ASK_MANIFEST = 179
+    PAGE_IS = 180
+    ASK_PAGE = 181
+    LEAF_IS = 182
+    ASK_LEAF = 183
+    LEAF_NEWS = 184
+    REPORT = 185
+    MEMBERS = 186
+    PARENTS = 187
+    WISH = 188
+    SIGNED_MANIFEST = 189
+    GET_MANIFEST = 190
+    MANIFEST_PAGE = 191
+    GET_MANIFEST_PAGE = 192
+
+    # one library on many machines: 140-169
+    HOLDS_PAGE = 140
+    HOLDS_CHANGED = 141
+    REPLICA_STATE = 142
+    FETCH_ORDER = 143
+    FETCH_CANCEL = 144
+    FETCH_ENDED = 145
+    RENAME_COPY = 146
+    DISCARD = 147
+    DISCARDED = 148
+    PUT_BACK = 149
+    SYNC_PAUSE = 150
+    OPEN_FILE = 151
+    COPIES_LIST = 152
+    COPIES = 153
+    TRACK_REMOVE = 154
+    TRACK_RESTORE = 155
+    TRACK_CHANGED = 156

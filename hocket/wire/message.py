@@ -11,6 +11,7 @@ from hocket.wire.kinds import Kind
 _REGISTER: dict[Kind, "type[Message]"] = {}
 
 NODES = frozenset({Role.PRIME, Role.PLANE, Role.AUTH, Role.FILE})
+CONTROL = frozenset({Role.PRIME, Role.PLANE})
 CHILDREN = frozenset({Role.AUTH, Role.FILE})
 PEOPLE = frozenset({Role.LISTENER, Role.OPERATOR})
 EVERYONE = frozenset(Role)

@@ -1,5 +1,6 @@
 """One listener on one raw socket: a small object, woken by the event loop only when there is work."""
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -38,8 +39,8 @@ RECEIVE_BYTES = 16 * 1024
 class Service(Protocol):
     """What a streaming node does with the requests. Synchronous: nothing here may wait."""
 
-    def answer(self, connection: "Connection", message: Message) -> Message | None:
-        """The reply (None: Done). Raises HocketError, which becomes the reply."""
+    def answer(self, connection: "Connection", message: Message) -> "Message | asyncio.Future[Message] | None":
+        """The reply (None: Done), or a future of it where a thread is needed. A HocketError becomes the reply."""
         ...
 
     def file_for(self, connection: "Connection", read: Read) -> OpenFile:
@@ -171,7 +172,7 @@ class Connection:
         who: tuple[Role, NodeId] | None = None
         if isinstance(self._sock, ssl.SSLSocket):
             who = certified(self._sock.getpeercert())
-        mine = hello(Role.FILE, self._server.node)
+        mine = hello(self._server.role, self._server.node)
         self._opening = Opening(mine, who)
         self._outbox.add_frame(codec.encode(mine))
         self._flush()
@@ -228,21 +229,35 @@ class Connection:
 
     def _answer(self, message: Message, correlation: int) -> None:
         try:
-            permissions.check(message, self.peer.role, Role.FILE)
+            permissions.check(message, self.peer.role, self._server.role)
             if isinstance(message, Read):
                 self._read(message, correlation)
                 return
             reply = self._server.service.answer(self, message)
-        except HocketError as error:
-            self._reply(ErrorReply.of(error), correlation, Flag.REPLY | Flag.ERROR)
+        except Exception as error:
+            self._refuse(message, correlation, error)
             return
-        except Exception:
-            log.exception("a bug while answering %s", type(message).__name__)
-            bug = HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
-            self._reply(ErrorReply.of(bug), correlation, Flag.REPLY | Flag.ERROR)
-            return
-        if type(message).reply is not None:
+        if isinstance(reply, asyncio.Future):
+            reply.add_done_callback(lambda future: self._answer_late(message, correlation, future))
+        elif type(message).reply is not None:
             self._reply(reply or Done(), correlation, Flag.REPLY)
+
+    def _answer_late(self, message: Message, correlation: int, future: "asyncio.Future[Message]") -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if isinstance(error, Exception):
+            self._refuse(message, correlation, error)
+        else:
+            self._reply(future.result(), correlation, Flag.REPLY)
+        if self.stage is not Stage.CLOSED:
+            self._flush()
+
+    def _refuse(self, message: Message, correlation: int, error: Exception) -> None:
+        if not isinstance(error, HocketError):
+            log.error("a bug while answering %s", type(message).__name__, exc_info=error)
+            error = HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
+        self._reply(ErrorReply.of(error), correlation, Flag.REPLY | Flag.ERROR)
 
     def _reply(self, message: Message, correlation: int, flags: Flag) -> None:
         if self.stage is Stage.CLOSED:

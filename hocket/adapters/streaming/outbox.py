@@ -1,7 +1,7 @@
 """What one listener still has to be sent: whole control frames, and pieces of files.
 
-Pieces go out by `sendfile` on plain sockets; on TLS they pass through one buffer that all listeners
-share (read by `preadv` rather than mapped: a file that somebody truncates must not kill the node).
+Pieces go out by `sendfile` on plain sockets; on TLS they pass through a few buffers that all
+listeners share (read by `preadv` rather than mapped: a file that somebody truncates must not kill the node).
 """
 
 import os
@@ -20,8 +20,8 @@ SLICE_BYTES = 256 * 1024
 TURN_BYTES = 1024 * 1024
 """What one listener may send before the others get their turn."""
 
-_shared = bytearray(limits.HEADER_BYTES + SLICE_BYTES)
-"""Only ever used inside one call, on the one thread of the event loop."""
+KEPT_SLICES = 4
+"""Where few are served fast, what a full socket did not take is not read again; with many it makes no difference."""
 
 
 class FileShrank(Exception):
@@ -38,6 +38,21 @@ class Piece:
         self.header = codec.header(Kind.CHUNK, Flag.REPLY | Flag.RAW, correlation, length_bytes)
         self.offset_bytes = offset_bytes
         self.left_bytes = length_bytes
+
+
+class _Slice:
+    """Bytes of a file from `start_bytes` to `end_bytes` behind room for a header, kept for `piece` until sent."""
+
+    __slots__ = ("buffer", "end_bytes", "piece", "start_bytes")
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(limits.HEADER_BYTES + SLICE_BYTES)
+        self.piece: Piece | None = None
+        self.start_bytes = self.end_bytes = 0
+
+
+_slices = deque(_Slice() for _ in range(KEPT_SLICES))
+"""For the one thread of the event loop."""
 
 
 class Outbox:
@@ -112,20 +127,37 @@ def _send_plain(sock: socket.socket, piece: Piece) -> None:
 
 
 def _send_tls(sock: ssl.SSLSocket, piece: Piece) -> None:
-    """One slice. After a full socket OpenSSL wants the same bytes again: they are read again."""
-    header_bytes = len(piece.header)
-    wanted = min(SLICE_BYTES, piece.left_bytes)
-    with memoryview(_shared) as view:
-        view[:header_bytes] = piece.header
-        got = os.preadv(piece.file.fd, [view[header_bytes : header_bytes + wanted]], piece.offset_bytes)
-        if got < wanted:
-            raise FileShrank
-        at, end = 0, header_bytes + wanted
+    """One slice. After a full socket OpenSSL wants the same bytes again: they are still there, or read again."""
+    part = _slice_of(piece)
+    at = limits.HEADER_BYTES + piece.offset_bytes - part.start_bytes - len(piece.header)
+    end = limits.HEADER_BYTES + part.end_bytes - part.start_bytes
+    with memoryview(part.buffer) as view:
+        first = at
+        view[at : at + len(piece.header)] = piece.header
         try:
             while at < end:
                 at += sock.send(view[at:end])
         finally:
-            body_bytes = max(0, at - header_bytes)
-            piece.header = piece.header[at:]
+            sent_bytes = at - first
+            body_bytes = max(0, sent_bytes - len(piece.header))
+            piece.header = piece.header[sent_bytes:]
             piece.offset_bytes += body_bytes
             piece.left_bytes -= body_bytes
+    part.piece = None
+
+
+def _slice_of(piece: Piece) -> _Slice:
+    """A slice that begins where the piece goes on, read unless one of the kept ones holds it."""
+    for part in _slices:
+        if part.piece is piece:
+            return part
+    part = _slices[0]
+    _slices.rotate(-1)
+    wanted = min(SLICE_BYTES, piece.left_bytes)
+    with memoryview(part.buffer) as view:
+        body = view[limits.HEADER_BYTES : limits.HEADER_BYTES + wanted]
+        if os.preadv(piece.file.fd, [body], piece.offset_bytes) < wanted:
+            part.piece = None
+            raise FileShrank
+    part.piece, part.start_bytes, part.end_bytes = piece, piece.offset_bytes, piece.offset_bytes + wanted
+    return part

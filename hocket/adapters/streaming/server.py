@@ -11,7 +11,7 @@ from hocket.adapters.streaming.files import OpenFiles
 from hocket.core.address import HostPort
 from hocket.core.clock import Clock
 from hocket.core.errors import ErrorCode, HocketError, ProtocolError
-from hocket.core.ids import NodeId
+from hocket.core.ids import NodeId, Role
 from hocket.wire import limits
 from hocket.wire.codec import Decoder
 
@@ -44,8 +44,13 @@ class StreamServer:
         clock: Clock,
         context: ssl.SSLContext | None,
         max_connections: int,
+        *,
+        role: Role = Role.FILE,
+        send_buffer_bytes: int = SEND_BUFFER_BYTES,
     ) -> None:
+        """`send_buffer_bytes` 0: as much as the kernel thinks a line can take."""
         self.node = node
+        self.role = role
         self.service = service
         self.files = files
         self.loop = asyncio.get_running_loop()
@@ -54,6 +59,7 @@ class StreamServer:
         self._clock = clock
         self._context = context
         self._max_connections = max_connections
+        self._send_buffer_bytes = send_buffer_bytes
         self._connections: set[Connection] = set()
         self._spare_decoder: Decoder | None = None
         self._sock: socket.socket | None = None
@@ -71,7 +77,8 @@ class StreamServer:
             self._sock = socket.socket(family, kind, protocol)
             self._sock.setblocking(False)
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            if self._send_buffer_bytes:
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer_bytes)
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             self._sock.bind(where)
             self._sock.listen(1024)

@@ -9,7 +9,7 @@ from hocket.core.track import Sort, Track
 from hocket.wire import limits
 from hocket.wire.kinds import Kind
 from hocket.wire.limits import Count, ShortText, Text
-from hocket.wire.message import PEOPLE, Message
+from hocket.wire.message import CONTROL, PEOPLE, Message
 from hocket.wire.messages.common import Done
 
 Handle = Annotated[int, Meta(ge=0, lt=2**32)]
@@ -66,7 +66,7 @@ class Chunk(Message, kind=Kind.CHUNK):
     """Raw body: the bytes of the file, as they are; flags RAW and REPLY. Never decoded as a message."""
 
 
-class Read(Message, kind=Kind.READ, senders=PEOPLE, receivers={Role.FILE}, reply=Chunk):
+class Read(Message, kind=Kind.READ, senders=PEOPLE | CONTROL, receivers={Role.FILE} | CONTROL, reply=Chunk):
     """Bytes of an open track, by offset in the FILE. Answered by one raw Chunk of exactly `length_bytes`,
     or fewer at the file's end. Several may be in flight; they are answered in order."""
 
@@ -75,7 +75,9 @@ class Read(Message, kind=Kind.READ, senders=PEOPLE, receivers={Role.FILE}, reply
     length_bytes: Annotated[int, Meta(ge=1, le=limits.MAX_CHUNK_BYTES)]
 
 
-class CloseTrack(Message, kind=Kind.CLOSE_TRACK, senders=PEOPLE, receivers={Role.FILE}, reply=Done):
+class CloseTrack(
+    Message, kind=Kind.CLOSE_TRACK, senders=PEOPLE | CONTROL, receivers={Role.FILE} | CONTROL, reply=Done
+):
     """Forget a handle."""
 
     handle: Handle
@@ -91,3 +93,30 @@ class NodeDraining(Message, kind=Kind.NODE_DRAINING, senders={Role.FILE, Role.AU
     """This node goes away soon: move to another one now, while it still serves. `why` is for people."""
 
     why: ShortText
+
+
+class Waveform(Message, kind=Kind.WAVEFORM):
+    """Peaks of equal parts of the track, from 0 (silence) to 255 (full scale), all channels together."""
+
+    peaks: Annotated[bytes, Meta(max_length=limits.MAX_WAVEFORM_BYTES)]
+
+
+class WaveformGet(Message, kind=Kind.WAVEFORM_GET, senders=PEOPLE, receivers={Role.FILE}, reply=Waveform):
+    """What a track looks like. Worked out when it is first asked for, so the answer may take a second."""
+
+    track: TrackId
+
+
+class CoverOpened(Message, kind=Kind.COVER_OPENED):
+    """A JPEG or PNG: Read `size_bytes` from `offset_bytes` through `handle`, then CloseTrack. Size 0: there is none,
+    and no handle."""
+
+    handle: Handle = 0
+    offset_bytes: Count = 0
+    size_bytes: Annotated[int, Meta(ge=0, le=limits.MAX_CHUNK_BYTES)] = 0
+
+
+class CoverGet(Message, kind=Kind.COVER_GET, senders=PEOPLE, receivers={Role.FILE}, reply=CoverOpened):
+    """Open the picture in the track's file, or the one beside it."""
+
+    track: TrackId

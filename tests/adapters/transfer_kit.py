@@ -1,0 +1,82 @@
+"""Machines that hand out files, for tests of copies: honest ones and liars."""
+
+import contextlib
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from blake3 import blake3
+
+from hocket.adapters.clocks import SystemClock
+from hocket.adapters.streaming import OpenFiles, StreamServer
+from hocket.adapters.tls import node_client_context, server_context
+from hocket.adapters.transfer import FileService, Pace
+from hocket.adapters.transfer.fetch import Fetch
+from hocket.core.address import HostPort
+from hocket.core.ids import NodeId, Role, TrackId
+from hocket.core.sound import AudioFormat
+from hocket.core.track import Track
+from hocket.media.wav_header import wav_header
+from hocket.wire.messages.library import FetchOrder
+from tests.kit.identities import credentials
+
+HOLDER = NodeId("plane-00000000000a")
+TAKER = NodeId("plane-00000000000b")
+STRANGER = NodeId("plane-00000000000c")
+
+
+def wav(size_bytes: int, seed: int = 1) -> bytes:
+    """A WAV file of about so many bytes, unlike that of any other seed."""
+    data = blake3(seed.to_bytes(8, "big")).digest(max(4, size_bytes - 44) // 4 * 4)
+    return wav_header(AudioFormat(44100, 2, 16), len(data)) + data
+
+
+def id_of(data: bytes) -> TrackId:
+    return TrackId(blake3(data).hexdigest())
+
+
+class Holder:
+    """A machine with files. What it tells of them, and what it sends, can be set apart."""
+
+    def __init__(self, server: StreamServer, node: NodeId) -> None:
+        self.server = server
+        self.node = node
+        self.members = {TAKER, HOLDER}
+        self.opened: list[TrackId] = []
+
+    def order(self, track: TrackId, name: str, size_bytes: int) -> FetchOrder:
+        return FetchOrder(track, name, size_bytes, self.node, Role.PLANE, self.server.address)
+
+
+@contextlib.asynccontextmanager
+async def holder(files: dict[TrackId, Path], told_bytes: int = -1, node: NodeId = HOLDER) -> AsyncIterator[Holder]:
+    """Serve files under ids, true or not. `told_bytes`: the size that it tells of each."""
+
+    def find(track: TrackId) -> Track | None:
+        found.opened.append(track)
+        path = files.get(track)
+        if path is None:
+            return None
+        size_bytes = path.stat().st_size if told_bytes < 0 else told_bytes
+        return Track(track, path.name, path.stem, size_bytes=size_bytes)
+
+    clock = SystemClock()
+    open_files = OpenFiles(lambda track: os.open(files[track.id], os.O_RDONLY))
+    service = FileService(open_files, find, lambda who: who in found.members, clock.monotonic_s)
+    context = server_context(credentials(Role.PLANE, node))
+    server = StreamServer(node, service, open_files, clock, context, 100, role=Role.PLANE, send_buffer_bytes=0)
+    found = Holder(server, node)
+    await server.start(HostPort("127.0.0.1", 0))
+    try:
+        yield found
+    finally:
+        server.stop()
+
+
+def taker_context(node: NodeId = TAKER, cluster: str = "ours") -> Callable[[], ssl.SSLContext]:
+    return lambda: node_client_context(credentials(Role.PLANE, node, cluster))
+
+
+def fetch(order: FetchOrder, music: Path, pace: Pace | None = None) -> Fetch:
+    return Fetch(order, music, taker_context(), (Role.PLANE, TAKER), pace or Pace())
