@@ -1,9 +1,9 @@
 """user.py: listen to a cluster's music."""
 
-import importlib
-import importlib.util
 import logging
-from dataclasses import dataclass
+import os
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +12,21 @@ from cyclopts.validators import Number
 
 from hocket.adapters.folders import ClientFolders, client_folders
 from hocket.adapters.trust import KnownClusters
+from hocket.app.exits import DONE
 from hocket.app.listening import Listening, run_listening
 from hocket.app.options import GIVEN, Program, UsageError
 from hocket.client.engine import EngineOptions
+from hocket.client.sound import NULL, SPEAKERS
 from hocket.core import settings
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.core.errors import ErrorCode, HocketError
+
+DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+"""Without any of these in the environment Qt ends the process instead of saying what is missing."""
+
+TERMINAL_HINT = "add --headless to listen in the terminal"
+OUTPUTS = (SPEAKERS, NULL)
+WAV = "wav:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,9 @@ class Shared:
 
     @property
     def engine_options(self) -> EngineOptions:
+        """Raises UsageError for an output that there is not."""
+        if self.output not in OUTPUTS and not self.output.startswith(WAV):
+            raise UsageError(f"there is no output '{self.output}'", hint="take speakers, null or wav:PATH")
         return EngineOptions(self.folders, self.output, self.device, self.fast, self.cache_mib * 1024 * 1024)
 
 
@@ -82,16 +94,22 @@ Seconds = Annotated[float, Parameter(validator=Number(gte=0))]
 
 
 @PROGRAM.app.default
-def open_client(*, shared: Given) -> None:
+def open_client(*, shared: Given) -> int:
     """Open the window; with --headless the terminal client, which is told what to do line by line."""
     if shared.headless:
         from hocket.app.terminal import run_terminal
 
         run_terminal(shared)
-        return
-    if importlib.util.find_spec("hocket.gui.main") is None:
-        raise UsageError("the window is no part of this installation", hint="add --headless to listen in the terminal")
-    importlib.import_module("hocket.gui.main").run(shared.engine_options, shared.prime, shared.user)
+        return DONE
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in DISPLAYS):
+        raise UsageError("there is no display to open the window on", hint=TERMINAL_HINT)
+    try:
+        from hocket.gui.main import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("hocket"):
+            raise
+        raise UsageError(f"the window needs {error.name}, which is not installed here", hint=TERMINAL_HINT) from None
+    return run(shared.engine_options, shared.prime, shared.user)
 
 
 @PROGRAM.app.command(name="list")
@@ -114,7 +132,7 @@ def list_tracks(*, search: str = "", json: bool = False, shared: Given) -> None:
         elif not shared.events:
             print_tracks(tracks)
 
-    run_listening(shared, work)
+    run_listening(replace(shared, output=NULL), work)  # no sound library is needed for a list
 
 
 @PROGRAM.app.command

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hocket.adapters.outputs import Output, OutputError, OutputEvent, make_output
 from hocket.client import events
+from hocket.core.errors import HocketError
 from hocket.core.sound import AudioFormat
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,13 @@ class Sound:
 
     def __init__(self, kind: str, device: str, fast: bool, tell: Callable[[events.Event], None]) -> None:
         self.kind = kind
-        self._device = device
+        self._device_name = device
         self._fast = fast
         self._tell = tell
         self._volume = 1.0
         self._output: Output | None = None
         self._making = asyncio.Lock()
+        self._device = asyncio.Lock()  # sound libraries do not like to be asked by two threads
         self._on_event: Callable[[OutputEvent], None] = lambda event: None
 
     @property
@@ -34,10 +36,11 @@ class Sound:
 
     async def warm(self) -> None:
         """Load what the output needs before it is needed: sound libraries take longer than finding a node."""
-        await self._made()
-        if self.kind == SPEAKERS:
-            with contextlib.suppress(OutputError):  # told when something is to be played
-                await asyncio.to_thread(_look_for_devices)
+        with contextlib.suppress(HocketError):  # told when something is to be played
+            await self._made()
+            if self.kind == SPEAKERS:
+                async with self._device:
+                    await asyncio.to_thread(_look_for_devices)
 
     async def open(self, on_event: Callable[[OutputEvent], None], form: AudioFormat, frame: int) -> Output:
         """Open for a format, from a frame on. Without any sound card: null in its place, and an event says so.
@@ -48,7 +51,7 @@ class Sound:
         try:
             return await self._opened(form, frame)
         except OutputError as error:
-            if self.kind != SPEAKERS or self._device:
+            if self.kind != SPEAKERS or self._device_name:
                 raise
             log.info("no sound: %s", error)
             self._tell(events.OutputChanged(NULL, error.text))
@@ -64,7 +67,8 @@ class Sound:
     async def _opened(self, form: AudioFormat, frame: int) -> Output:
         output = await self._made()
         output.set_volume(self._volume)  # before it opens: nothing is heard at another one
-        await asyncio.to_thread(output.open, form, frame)
+        async with self._device:
+            await asyncio.to_thread(output.open, form, frame)
         return output
 
     async def _made(self) -> Output:
@@ -74,7 +78,7 @@ class Sound:
         return self._output
 
     def _make(self) -> Output:
-        return make_output(self.kind, lambda event: self._on_event(event), device=self._device, fast=self._fast)
+        return make_output(self.kind, lambda event: self._on_event(event), device=self._device_name, fast=self._fast)
 
 
 def _look_for_devices() -> None:

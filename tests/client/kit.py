@@ -54,14 +54,19 @@ class Listener(msgspec.Struct, frozen=True):
 
     def samples(self) -> bytes:
         """What was played into the file so far."""
-        content = self.wav.read_bytes()
-        info = read_wav(lambda offset, length: content[offset : offset + length], len(content))
-        return content[info.data_offset_bytes : info.data_offset_bytes + info.data_bytes]
+        return samples_of(self.wav)
 
     async def idle(self) -> object:
         """Wait until nothing plays; why it failed, if it did."""
         async with asyncio.timeout(WAIT_S):
             return await self.engine.wait_idle()
+
+
+def samples_of(path: Path) -> bytes:
+    """The audio data of a WAV file."""
+    content = path.read_bytes()
+    info = read_wav(lambda offset, length: content[offset : offset + length], len(content))
+    return content[info.data_offset_bytes : info.data_offset_bytes + info.data_bytes]
 
 
 @asynccontextmanager

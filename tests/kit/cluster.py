@@ -86,6 +86,7 @@ class Cluster:
             "XDG_DATA_HOME": str(home / "share"),
             "XDG_CACHE_HOME": str(home / "cache"),
             "XDG_STATE_HOME": str(home / "state"),
+            "XDG_RUNTIME_DIR": str(home),
         }
 
     def start_prime(self, *more_flags: str | Path) -> Program:
