@@ -12,9 +12,8 @@ out from elsewhere: whatever others do, at an address that was quiet the owner g
 """
 
 import ipaddress
-from collections import OrderedDict
-from typing import Generic, TypeVar
 
+from hocket.auth.buckets import Bucket, Recent
 from hocket.core.errors import ErrorCode, HocketError
 
 FREE_TRIES = 3
@@ -82,58 +81,6 @@ class _Pair:
         return max(0.0, self.since_s + wait_s - now_s)
 
 
-class _Bucket:
-    """A token bucket that goes into debt, one burst deep: what was under way when it ran dry counts as well."""
-
-    __slots__ = ("_at_s", "_burst", "_level", "_refill_s")
-
-    def __init__(self, burst: float, refill_s: float, now_s: float) -> None:
-        self._burst = burst
-        self._refill_s = refill_s
-        self._level = burst
-        self._at_s = now_s
-
-    def wait_s(self, now_s: float) -> float:
-        self._catch_up(now_s)
-        return max(0.0, (1.0 - self._level) * self._refill_s)
-
-    def take(self, now_s: float) -> None:
-        self._catch_up(now_s)
-        self._level = max(-self._burst, self._level - 1.0)
-
-    def _catch_up(self, now_s: float) -> None:
-        self._level = min(self._burst, self._level + (now_s - self._at_s) / self._refill_s)
-        self._at_s = now_s
-
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Recent(Generic[K, V]):
-    """A dict of bounded size that forgets what was not touched for longest."""
-
-    def __init__(self, max_entries: int) -> None:
-        self._entries: OrderedDict[K, V] = OrderedDict()
-        self._max_entries = max_entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: K) -> V | None:
-        return self._entries.get(key)
-
-    def put(self, key: K, value: V) -> V:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
-        return value
-
-    def forget(self, key: K) -> None:
-        self._entries.pop(key, None)
-
-
 class Attempts:
     """Who tried a password how often. `now_s` is monotonic and never smaller than in the call before.
 
@@ -141,9 +88,9 @@ class Attempts:
     """
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
-        self._pairs: _Recent[tuple[str, str], _Pair] = _Recent(max_entries)
-        self._addresses: _Recent[str, _Bucket] = _Recent(max_entries)
-        self._accounts: _Recent[str, _Bucket] = _Recent(max_entries)
+        self._pairs: Recent[tuple[str, str], _Pair] = Recent(max_entries)
+        self._addresses: Recent[str, Bucket] = Recent(max_entries)
+        self._accounts: Recent[str, Bucket] = Recent(max_entries)
 
     def __len__(self) -> int:
         """Entries in memory, at most three times max_entries."""
@@ -173,8 +120,8 @@ class Attempts:
         pair.failures += 1
         pair.since_s = now_s
         self._pairs.put((account, address), pair)
-        _take(self._addresses, address, _Bucket(ADDRESS_BURST, ADDRESS_REFILL_S, now_s), now_s)
-        _take(self._accounts, account, _Bucket(ACCOUNT_BURST, ACCOUNT_REFILL_S, now_s), now_s)
+        _take(self._addresses, address, Bucket(ADDRESS_BURST, ADDRESS_REFILL_S, now_s), now_s)
+        _take(self._accounts, account, Bucket(ACCOUNT_BURST, ACCOUNT_REFILL_S, now_s), now_s)
 
     def succeeded(self, account: str, host: str, now_s: float) -> None:
         """The password was right: this address is the owner's, and its mistakes are forgiven.
@@ -215,5 +162,5 @@ def address_key(host: str) -> str:
     return str(ipaddress.IPv6Address(int(ip) >> 64 << 64))
 
 
-def _take(buckets: _Recent[str, _Bucket], key: str, fresh: _Bucket, now_s: float) -> None:
+def _take(buckets: Recent[str, Bucket], key: str, fresh: Bucket, now_s: float) -> None:
     buckets.put(key, buckets.get(key) or fresh).take(now_s)
