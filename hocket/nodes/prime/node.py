@@ -204,8 +204,10 @@ class Prime:
             case common.Present():
                 return self._visitors.present(link, message)
             case planes.Join():
+                self._visitors.admit_join(link, self._members.now_s())
                 return await self._admission.join(message)
             case login.FindLogin():
+                self._visitors.admit_log_in(link, self._members.now_s())
                 return await self._placing.find_login(message, link.own_address.host)
             case login.FindStream():
                 self._visitors.check(link)
@@ -217,6 +219,7 @@ class Prime:
                 self._visitors.check(link)
                 return await self._manifests.page(message)
         if link.sender_role is Role.OPERATOR:
+            self._visitors.check(link)
             return await self._for_operator(message)
         return await self._for_node(link, message)
 
