@@ -8,8 +8,10 @@ set -euo pipefail
 play="libportaudio2 libasound2-plugins libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3
       libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
 # Servers that tests start by themselves in folders of their own: a sound daemon and a database. A network of
-# namespaces; simulated sound cards and wrong clocks, which are libraries in C.
-test="$play pulseaudio pulseaudio-utils postgresql iproute2 gcc libc6-dev libasound2-dev alsa-utils"
+# namespaces; simulated sound cards and wrong clocks, which are libraries in C. A display of no screen with a
+# window manager, a message bus, and fonts that have the letters.
+test="$play pulseaudio pulseaudio-utils postgresql iproute2 gcc libc6-dev libasound2-dev alsa-utils
+      xvfb xdotool openbox dbus fonts-inter fonts-noto-cjk"
 
 case "${1:-}" in
 play) wanted=$play ;;

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -33,9 +33,12 @@ from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, node_id
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Sort, Track
 from hocket.wire import limits
-from hocket.wire.messages.tracks import FindTrack, ListTracks, TrackFound, TrackPage
+from hocket.wire.message import Message
+from hocket.wire.messages.tracks import FindTrack, ListTracks, TrackFound, TrackPage, Waveform, WaveformGet
 
 log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Message)
 
 RESTART_S = 3.0
 """`previous` goes to the start of a track that has played for longer than this."""
@@ -117,6 +120,7 @@ class Engine:
         ProtocolError (VERSION_TOO_OLD, VERSION_TOO_NEW ...).
         """
         await self.log_out()
+        self._start(self._sound.warm())
         cluster = Cluster(
             address,
             self._known,
@@ -131,7 +135,6 @@ class Engine:
             await cluster.close()
             raise
         self._cluster = cluster
-        self._start(self._sound.warm())
 
     async def log_out(self) -> None:
         """Stop, end the session. Nothing happens without one."""
@@ -169,6 +172,19 @@ class Engine:
     async def find(self, text: str) -> Track:
         """The track with this name, unique part of a name, or id. Raises Refused (TRACK_MISSING, AMBIGUOUS)."""
         return (await self._logged_in().ask_node(FindTrack(text), TrackFound)).track
+
+    async def waveform(self, track: Track) -> bytes:
+        """Peaks of equal parts of a track, 0 to 255. Raises HocketError."""
+        return (await self._logged_in().ask_node(WaveformGet(track.id), Waveform)).peaks
+
+    async def cover(self, track: Track) -> bytes:
+        """The track's cover, a JPEG or PNG; empty where there is none. Raises HocketError."""
+        line = await self._logged_in().streams.get(track.id)
+        return await line.cover(track.id)
+
+    async def ask_prime(self, message: Message, reply: type[M]) -> M:
+        """Ask the prime in this session's name, as its operator if the account may. Raises Refused, NotReachable."""
+        return await self._logged_in().prime.ask_as_user(message, reply)
 
     # -- playing
 

@@ -18,7 +18,16 @@ from hocket.wire import limits
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.login import FindStream, SessionEnded, StreamAt
-from hocket.wire.messages.tracks import CatalogueChanged, CloseTrack, NodeDraining, OpenTrack, Read, TrackOpened
+from hocket.wire.messages.tracks import (
+    CatalogueChanged,
+    CloseTrack,
+    CoverGet,
+    CoverOpened,
+    NodeDraining,
+    OpenTrack,
+    Read,
+    TrackOpened,
+)
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +111,17 @@ class StreamLine:
         if len(data) != length_bytes:
             raise ProtocolError(f"{self.node} sent {len(data)} bytes of {length_bytes}: the file has changed")
         return data
+
+    async def cover(self, track: TrackId) -> bytes:
+        """A track's picture; empty where there is none. Raises Refused, NotReachable, ProtocolError."""
+        opened = await self._open_link().request(CoverGet(track), CoverOpened)
+        if not opened.size_bytes:
+            return b""
+        self.handles += 1
+        try:
+            return await self.read(opened.handle, opened.offset_bytes, opened.size_bytes)
+        finally:
+            await self.close_track(opened.handle)
 
     async def close_track(self, handle: int) -> None:
         """Never raises: with the connection the handle is gone, too."""

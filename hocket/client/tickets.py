@@ -6,9 +6,9 @@ import logging
 from hocket.adapters.clocks import random_bytes
 from hocket.adapters.link import Link
 from hocket.auth.accounts import Rights
-from hocket.auth.keys import SEED_BYTES, SigningKey
+from hocket.auth.keys import SEED_BYTES, Purpose, SigningKey
 from hocket.auth.tickets import possession_proof, read_unverified
-from hocket.core.clock import Clock
+from hocket.core.clock import NS_PER_S, Clock
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId
 from hocket.wire.messages.common import Present, Presented
@@ -28,6 +28,7 @@ class Wallet:
         self._ticket = b""
         self._expires_s = 0.0
         self._life_s = 0.0
+        self._cluster_offset_s = 0.0
         self._newer = asyncio.Event()
         self.revision = 0  # counts tickets
 
@@ -54,7 +55,9 @@ class Wallet:
         """Take the next ticket; `life_s` is remembered for those that come without."""
         self._life_s = self._life_s if life_s is None else life_s
         self._ticket = ticket
-        self._expires_s = self._clock.monotonic_s() + self._life_s
+        now_s = self._clock.monotonic_s()
+        self._expires_s = now_s + self._life_s
+        self._cluster_offset_s = read_unverified(ticket).issued_ns / NS_PER_S - now_s
         self.revision += 1
         newer, self._newer = self._newer, asyncio.Event()
         newer.set()
@@ -62,6 +65,18 @@ class Wallet:
     async def wait_newer(self) -> None:
         """Wait for the next `put`."""
         await self._newer.wait()
+
+    def cluster_s(self) -> float:
+        """The cluster's time, behind by what the latest ticket took to come: fractions of a second."""
+        return self._cluster_offset_s + self._clock.monotonic_s()
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign what friends tell one another; it begins with a domain of its own."""
+        return self._key.sign_canonical(message)
+
+    def friend_proof(self, nonce: bytes, binding: bytes) -> bytes:
+        """Shows a friend that the ticket is ours, on the connection that `binding` stands for."""
+        return self._key.sign(Purpose.FRIEND, nonce + binding)
 
     def proof(self, nonce: bytes, node: NodeId) -> bytes:
         """Shows a node that the ticket is ours: a signature over the nonce in its HELLO."""

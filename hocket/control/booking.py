@@ -19,6 +19,7 @@ from hocket.control.scheduler import (
     Retire,
     Spawn,
     Wait,
+    one_more,
     place_login,
     place_play,
     tidy,
@@ -75,6 +76,11 @@ class Bookings:
         """Somebody logs in: the streaming node to order for the play that follows, if none has room."""
         spawn = warm_play(self.registry.view(now_s), self.limits)
         return self._order(spawn, randomness, now_s) if spawn else None
+
+    def one_more(self, role: Role, randomness: bytes, now_s: float) -> Order | Full:
+        """The operator wants another node of a role."""
+        answer = one_more(self.registry.view(now_s), self.limits, role)
+        return answer if isinstance(answer, Full) else self._order(answer, randomness, now_s)
 
     def seated(self, booking: Booking, load: int, now_s: float) -> None:
         """The auth node keeps the seat and told its load."""

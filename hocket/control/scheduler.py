@@ -96,6 +96,11 @@ def warm_play(view: ClusterView, limits: Limits) -> Spawn | None:
     return answer if isinstance(answer, Spawn) else None
 
 
+def one_more(view: ClusterView, limits: Limits, role: Role) -> Spawn | Full:
+    """The operator wants another node of a role, whether or not those that are there have room."""
+    return _spawn(view, limits, role, tuple(_usable_controls(view).values()))
+
+
 def tidy(view: ClusterView, limits: Limits) -> tuple[Retire, ...]:
     """Nodes to retire: drained ones that are empty, those that nobody used for `idle_s`, and those that were
     told before but are still here: the message may have been lost.

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 import os
+from pathlib import Path
 
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.library import LibraryIndex, open_track
-from hocket.adapters.streaming import Connection, OpenFile, OpenFiles, StreamServer
+from hocket.adapters.library.looks import Cover
+from hocket.adapters.streaming import Connection, OpenFile, OpenFiles, Stage, StreamServer
 from hocket.adapters.tls import Credentials, reload_context, server_context
 from hocket.auth.accounts import Rights
 from hocket.auth.revocations import Revocations
@@ -15,8 +17,10 @@ from hocket.auth.tickets import Ticket, TicketVerifier, check_possession
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, TicketRefused, TrackMissing, TrackUnplayable
 from hocket.core.ids import NodeId, UserName
+from hocket.core.track import NO_TRACK_ID, Track
 from hocket.nodes.childsettings import ChildSettings
 from hocket.nodes.endings import first_done
+from hocket.nodes.looks import Looks
 from hocket.nodes.ports import advertised, listen_on
 from hocket.nodes.renewal import keep_fresh
 from hocket.nodes.uplink import Uplink, Watcher
@@ -37,6 +41,7 @@ from hocket.wire.messages.planes import NodesRemoved
 from hocket.wire.messages.tracks import (
     CatalogueChanged,
     CloseTrack,
+    CoverGet,
     FindTrack,
     ListTracks,
     NodeDraining,
@@ -45,6 +50,7 @@ from hocket.wire.messages.tracks import (
     TrackFound,
     TrackOpened,
     TrackPage,
+    WaveformGet,
 )
 from hocket.wire.pages import that_fit
 
@@ -81,7 +87,8 @@ class FileNode:
         self._index = LibraryIndex(own.index)
         self._revoked = Revocations()
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
-        self._files = OpenFiles(lambda track: open_track(own.music, track, self._index))
+        self._files = OpenFiles(lambda track: open_track(own.music, track, self._index.entries(track.id)))
+        self._looks = Looks(Path(own.music), self._index, Path(own.index).parent)
         self._context = None if own.policy.audio_plain else server_context(own.standing.credentials)
         self._server = StreamServer(
             own.node,
@@ -124,6 +131,7 @@ class FileNode:
             if self._drain_timer is not None:
                 self._drain_timer.cancel()
             self._server.stop()
+            await self._looks.close()
 
     def end(self, why: str) -> None:
         """Make `run` return."""
@@ -132,7 +140,7 @@ class FileNode:
 
     # -- listeners (streaming.Service)
 
-    def answer(self, connection: Connection, message: Message) -> Message | None:
+    def answer(self, connection: Connection, message: Message) -> "Message | asyncio.Future[Message] | None":
         """See `hocket.adapters.streaming.Service`."""
         if isinstance(message, Ping):
             return Pong()
@@ -149,6 +157,10 @@ class FileNode:
             case CloseTrack():
                 self._close(listener, message.handle)
                 return None
+            case WaveformGet():
+                return self._looks.waveform(message.track)
+            case CoverGet():
+                return self._looks.cover(message.track, lambda cover: self._lend(connection, listener, cover))
         raise HocketError(f"{type(message).__name__} is not for a streaming node", code=ErrorCode.NOT_ALLOWED)
 
     def file_for(self, connection: Connection, read: Read) -> OpenFile:
@@ -202,12 +214,7 @@ class FileNode:
             raise HocketError("this streaming node is being drained", code=ErrorCode.DRAINING, hint="ask the prime")
         if not listener.files and self._streams() >= self._own.capacity:
             raise HocketError(f"all {self._own.capacity} streams are taken", code=ErrorCode.NODE_FULL)
-        if len(listener.files) >= limits.MAX_OPEN_TRACKS:
-            raise HocketError(
-                f"{limits.MAX_OPEN_TRACKS} tracks are open on this connection",
-                code=ErrorCode.TOO_MANY_REQUESTS,
-                hint="close one first",
-            )
+        self._check_handles(listener)
         track = self._index.catalogue.get(message.track)
         if track is None:
             raise TrackMissing(f"{self._own.node} does not hold {message.track}", hint="list the tracks again")
@@ -217,6 +224,24 @@ class FileNode:
         listener.last_handle += 1
         listener.files[listener.last_handle] = file
         return TrackOpened(listener.last_handle, file.track)
+
+    def _lend(self, connection: Connection, listener: Listener, cover: Cover) -> int:
+        """A handle for a picture's file, unless the listener has gone meanwhile."""
+        if connection.stage is Stage.CLOSED:
+            raise HocketError("the listener is gone", code=ErrorCode.CONNECTION_LOST)
+        self._check_handles(listener)
+        listener.last_handle += 1
+        track = Track(NO_TRACK_ID, "cover", "cover", size_bytes=cover.file_bytes)
+        listener.files[listener.last_handle] = self._files.lend(track, cover.fd)
+        return listener.last_handle
+
+    def _check_handles(self, listener: Listener) -> None:
+        if len(listener.files) >= limits.MAX_OPEN_TRACKS:
+            raise HocketError(
+                f"{limits.MAX_OPEN_TRACKS} tracks are open on this connection",
+                code=ErrorCode.TOO_MANY_REQUESTS,
+                hint="close one first",
+            )
 
     def _close(self, listener: Listener, handle: int) -> None:
         file = listener.files.pop(handle, None)

@@ -28,6 +28,9 @@ MAX_REQUESTS_IN_FLIGHT = 1024
 MAX_PAGE = 500
 """Tracks in one TrackPage: 500 x at most 500 bytes stays below MAX_CONTROL_BODY_BYTES for all but hostile names."""
 
+MAX_WAVEFORM_BYTES = 4 * 1024
+"""Peaks of one track: more columns than any screen has."""
+
 HELLO_TIMEOUT_S = 5.0
 """A connection that says nothing is closed after this; a handshake over a bad line takes two round trips."""
 

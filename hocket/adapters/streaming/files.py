@@ -43,6 +43,12 @@ class OpenFiles:
         file.shared_by += 1
         return file
 
+    def lend(self, track: Track, fd: int) -> OpenFile:
+        """Take over a descriptor that nobody shares; `give_back` closes it."""
+        file = OpenFile(track, fd)
+        file.shared_by = 1
+        return file
+
     def give_back(self, file: OpenFile) -> None:
         file.shared_by -= 1
         if file.shared_by == 0:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hocket.adapters.clocks import random_bytes
 from hocket.control.booking import Booking, Bookings, Order
-from hocket.control.scheduler import Full, NoHolder
+from hocket.control.scheduler import WORKERS, Full, NoHolder
 from hocket.control.view import NodeRecord, NodeState
 from hocket.core import settings
 from hocket.core.address import HostPort
@@ -16,6 +16,7 @@ from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.members import Members
 from hocket.wire.messages.login import FindLogin, FindStream, LoginAt, StreamAt
 from hocket.wire.messages.nodes import SeatReserve, SeatReserved
+from hocket.wire.messages.operator import Spawned, SpawnNode
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,16 @@ class Placing:
             if node is not None and isinstance(booking, Booking):
                 self._bookings.sent(booking, self._members.now_s())
                 return StreamAt(node.node_id, reachable(node.address, reached_at), self._config.policy.audio_plain)
+
+    def spawn(self, asked: SpawnNode) -> Spawned:
+        """One more node because the operator wants it. Raises HocketError (CLUSTER_FULL, NOT_ALLOWED)."""
+        if asked.role not in WORKERS:
+            raise HocketError(f"a {asked.role.value} is not spawned", code=ErrorCode.NOT_ALLOWED)
+        order = self._bookings.one_more(asked.role, random_bytes(NODE_ID_RANDOM_BYTES), self._members.now_s())
+        if isinstance(order, Full):
+            raise order.error()
+        self._order(order)
+        return Spawned(order.node_id)
 
     def _warm_up(self) -> None:
         """Whoever logs in is about to play."""

@@ -119,3 +119,18 @@ class DrainNode(Message, kind=Kind.DRAIN_NODE, senders=OPERATOR, receivers=AT_PR
     """No new listeners on this node, hand over those it has, retire it. NODE_MISSING."""
 
     node: NodeId
+
+
+class Spawned(Message, kind=Kind.SPAWNED):
+    """It was ordered under that id; `status` tells when it is ready."""
+
+    node: NodeId
+
+
+class SpawnNode(Message, kind=Kind.SPAWN_NODE, senders=OPERATOR, receivers=AT_PRIME, reply=Spawned):
+    """One more node of a role (auth or file), wherever the scheduler would start the next one. CLUSTER_FULL.
+
+    It retires like any other when nobody uses it.
+    """
+
+    role: Role

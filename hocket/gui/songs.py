@@ -1,0 +1,482 @@
+"""The page with the songs: a table that stays fluid with fifty thousand of them."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QAction, QColor, QFont, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QSizePolicy,
+    QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from hocket.core.track import Track
+from hocket.gui import icons, texts
+from hocket.gui.songlist import HEADINGS, Batch, Column, SongList
+from hocket.gui.theme import ROW_PX
+from hocket.gui.widgets import UNIT, Empty, IconButton, Look, label, margins, text_button
+
+Index = QModelIndex | QPersistentModelIndex
+TRACK_ROLE = Qt.ItemDataRole.UserRole
+MARK_PX = 48
+LENGTH_PX = 88
+ARTIST_FROM_PX = 280
+ALBUM_FROM_PX = 440
+
+
+class SongModel(QAbstractTableModel):
+    """Shows a SongList to Qt."""
+
+    def __init__(self, songs: SongList) -> None:
+        super().__init__()
+        self.songs = songs
+        self.playing_id = ""
+        self.is_playing = False
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(self.songs)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if orientation is Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return HEADINGS[Column(section)]
+            if role == Qt.ItemDataRole.TextAlignmentRole and section == Column.LENGTH:
+                return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        row, column = index.row(), Column(index.column())
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.songs.text(row, column)
+        if role == TRACK_ROLE:
+            return self.songs.track(row)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self.songs.track(row).problem or self.songs.text(row, column)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._spoken(row, column)
+        return None
+
+    def _spoken(self, row: int, column: Column) -> str:
+        track = self.songs.track(row)
+        text = self.songs.text(row, column)
+        if column is Column.MARK:
+            return texts.IS_PLAYING if track.id == self.playing_id and track.id else ""
+        return f"{text}, {texts.CANNOT_PLAY}: {track.problem}" if track.problem and column is Column.TITLE else text
+
+    def append(self, batch: Batch) -> None:
+        """More of the list, as it comes."""
+        first = len(self.songs)
+        if self.songs.search:
+            self.beginResetModel()
+            self.songs.append(batch)
+            self.endResetModel()
+            return
+        self.beginInsertRows(QModelIndex(), first, first + len(batch.tracks) - 1)
+        self.songs.append(batch)
+        self.endInsertRows()
+
+    def replace(self, batches: Sequence[Batch]) -> None:
+        """Another list in place of this one; search and sort stay."""
+        self.beginResetModel()
+        self.songs.clear()
+        for batch in batches:
+            self.songs.append(batch)
+        self.songs.finish()
+        self.endResetModel()
+
+    def finish(self) -> None:
+        """The list is whole."""
+        self.beginResetModel()
+        self.songs.finish()
+        self.endResetModel()
+
+    def search(self, text: str) -> None:
+        self.beginResetModel()
+        self.songs.set_search(text)
+        self.endResetModel()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self.beginResetModel()
+        by = Column(max(0, column))  # -1: by none
+        self.songs.set_sort(by, by is not Column.MARK and order is Qt.SortOrder.DescendingOrder)
+        self.endResetModel()
+
+    def mark(self, track_id: str, is_playing: bool) -> bool:
+        """This one plays; whether that is news."""
+        if (track_id, is_playing) == (self.playing_id, self.is_playing):
+            return False
+        self.playing_id, self.is_playing = track_id, is_playing
+        return True
+
+
+class SongDelegate(QStyledItemDelegate):
+    """Draws a cell: whole rows light up, what plays is marked, what cannot play says why."""
+
+    def __init__(self, look: Look, model: SongModel, view: "SongTable") -> None:
+        super().__init__(view)
+        self._look = look
+        self._model = model
+        self._view = view
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(option.rect.width(), ROW_PX)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        palette = self._look.palette
+        track: Track = self._model.songs.track(index.row())
+        is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        plays = bool(track.id) and track.id == self._model.playing_id
+        painter.save()
+        if is_selected:
+            painter.fillRect(option.rect, QColor(palette.selected))
+        elif index.row() == self._view.hovered_row:
+            painter.fillRect(option.rect, QColor(palette.hover))
+        if is_selected and index.column() == Column.MARK and self._view.hasFocus():
+            painter.fillRect(QRect(option.rect.topLeft(), QSize(3, option.rect.height())), QColor(palette.accent))
+        if index.column() == Column.MARK:
+            self._mark(painter, option.rect, track, plays, index.row() == self._view.hovered_row)
+        else:
+            self._words(painter, option.rect, index, track, plays)
+        painter.restore()
+
+    def _mark(self, painter: QPainter, rect: QRect, track: Track, plays: bool, hovered: bool) -> None:
+        palette = self._look.palette
+        if track.problem:
+            name, colour = "warning", palette.warn
+        elif plays:
+            name, colour = ("waves" if self._model.is_playing else "pause"), palette.accent
+        elif hovered:
+            name, colour = "play", palette.muted
+        else:
+            return
+        side = 16
+        at = QRect(0, 0, side, side)
+        at.moveCenter(rect.center())
+        icons.icon(name, colour, side).paint(painter, at)
+
+    def _words(self, painter: QPainter, rect: QRect, index: Index, track: Track, plays: bool) -> None:
+        palette = self._look.palette
+        column = Column(index.column())
+        is_title = column is Column.TITLE
+        font = QFont(self._view.font())
+        font.setWeight(QFont.Weight.Medium if is_title else QFont.Weight.Normal)
+        painter.setFont(font)
+        colour = palette.muted if track.problem or not is_title else palette.text
+        painter.setPen(QColor(palette.accent if plays and is_title else colour))
+        room = rect.adjusted(UNIT, 0, -UNIT, 0)
+        where = Qt.AlignmentFlag.AlignRight if column is Column.LENGTH else Qt.AlignmentFlag.AlignLeft
+        metrics = painter.fontMetrics()
+        text = self._model.songs.text(index.row(), column)
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, where | Qt.AlignmentFlag.AlignVCenter, shown)
+        if track.problem:
+            self._reason(
+                painter, rect, room.left() + metrics.horizontalAdvance(shown) if is_title else 0, track.problem
+            )
+
+    def _reason(self, painter: QPainter, rect: QRect, after_x: int, problem: str) -> None:
+        """Why a song cannot play, across the columns that say nothing of it; each cell shows its part."""
+        view = self._view
+        if view.isColumnHidden(Column.ARTIST):
+            if not after_x:
+                return
+            left = after_x + UNIT
+        else:
+            if after_x:
+                return
+            left = view.columnViewportPosition(Column.ARTIST) + UNIT
+        whole = QRect(left, rect.top(), view.viewport().width() - left - UNIT, rect.height())
+        painter.setClipRect(rect)
+        painter.setPen(QColor(self._look.palette.warn))
+        why = painter.fontMetrics().elidedText(problem, Qt.TextElideMode.ElideRight, whole.width())
+        painter.drawText(whole, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, why)
+
+
+class SongTable(QTableView):
+    """The table: whole rows, keyboard and mouse alike."""
+
+    play = Signal(int)
+    play_next = Signal()
+    add = Signal()
+
+    def __init__(self, look: Look, model: SongModel) -> None:
+        super().__init__()
+        self.hovered_row = -1
+        self.setModel(model)
+        self.setItemDelegate(SongDelegate(look, model, self))
+        self.setAccessibleName(texts.SONG_TABLE)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setShowGrid(False)
+        self.setMouseTracking(True)
+        self.setTabKeyNavigation(False)
+        self.setWordWrap(False)
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(ROW_PX)
+        self._lay_out_columns()
+        self.setSortingEnabled(True)
+        self.doubleClicked.connect(lambda index: self.play.emit(index.row()))
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._open_menu)
+
+    def _lay_out_columns(self) -> None:
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSortIndicatorClearable(True)  # a third click: the library's own order
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setMinimumSectionSize(MARK_PX)
+        for column, mode, width in (
+            (Column.MARK, QHeaderView.ResizeMode.Fixed, MARK_PX),
+            (Column.TITLE, QHeaderView.ResizeMode.Stretch, 0),
+            (Column.ARTIST, QHeaderView.ResizeMode.Fixed, 0),
+            (Column.ALBUM, QHeaderView.ResizeMode.Fixed, 0),
+            (Column.LENGTH, QHeaderView.ResizeMode.Fixed, LENGTH_PX),
+        ):
+            header.setSectionResizeMode(column, mode)
+            if width:
+                header.resizeSection(column, width)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Title, artist and album share the room; the album, then the artist, give way where it is short."""
+        super().resizeEvent(event)
+        room = self.viewport().width() - MARK_PX - LENGTH_PX
+        self.setColumnHidden(Column.ARTIST, room < ARTIST_FROM_PX)
+        self.setColumnHidden(Column.ALBUM, room < ALBUM_FROM_PX)
+        share = 0.29 if room >= ALBUM_FROM_PX else 0.42
+        for column in (Column.ARTIST, Column.ALBUM):
+            self.horizontalHeader().resizeSection(column, int(room * share))
+
+    def selected_rows(self) -> list[int]:
+        return sorted(index.row() for index in self.selectionModel().selectedRows())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self.play_next.emit()
+            elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                self.add.emit()
+            elif self.currentIndex().isValid():
+                self.play.emit(self.currentIndex().row())
+            return
+        super().keyPressEvent(event)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.HoverMove, QEvent.Type.MouseMove):
+            self._hover(self.indexAt(event.position().toPoint()).row())  # type: ignore[attr-defined]
+        elif event.type() in (QEvent.Type.Leave, QEvent.Type.HoverLeave):
+            self._hover(-1)
+        return super().viewportEvent(event)
+
+    def _hover(self, row: int) -> None:
+        if row != self.hovered_row:
+            self.hovered_row = row
+            self.viewport().update()
+
+    def _open_menu(self, at: QPoint) -> None:
+        index = self.indexAt(at)
+        if not index.isValid():
+            return
+        menu = QMenu(self)
+        for text, do in (
+            (texts.PLAY, lambda: self.play.emit(index.row())),
+            (texts.PLAY_NEXT, self.play_next.emit),
+            (texts.ADD_TO_QUEUE, self.add.emit),
+        ):
+            action = QAction(text, menu)
+            action.triggered.connect(do)
+            menu.addAction(action)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.viewport().mapToGlobal(at))
+
+
+class SongsPage(QWidget):
+    """Title, search, the table, or what stands in its place.
+
+    Signals: `play` (tracks, index), `add` (tracks, next), `refresh`.
+    """
+
+    play = Signal(object, int)
+    add = Signal(object, bool)
+    refresh = Signal()
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self.songs = SongList()
+        self.model = SongModel(self.songs)
+        self.table = SongTable(look, self.model)
+        self._is_loading = True
+        self._build()
+        self.table.play.connect(self._play_row)
+        self.table.play_next.connect(lambda: self._add_selected(is_next=True))
+        self.table.add.connect(lambda: self._add_selected(is_next=False))
+        self.table.selectionModel().selectionChanged.connect(lambda: self._show_buttons())
+        self.model.modelReset.connect(self._after_reset)
+        self.search.textChanged.connect(self._search)
+        self._show_state()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        margins(column, 3 * UNIT, 3 * UNIT, 3 * UNIT, UNIT, gap=2 * UNIT)
+        head = QHBoxLayout()
+        margins(head, gap=UNIT)
+        words = QVBoxLayout()
+        margins(words, gap=0)
+        words.addWidget(label(texts.SONGS, "title"))
+        self.count = label(role="small")
+        words.addWidget(self.count)
+        head.addLayout(words, 1)
+        self.next_button = IconButton(self._look, "play-next", texts.PLAY_NEXT, keys="Ctrl+Enter")
+        self.add_button = IconButton(self._look, "add-queue", texts.ADD_TO_QUEUE, keys="Shift+Enter")
+        self.refresh_button = IconButton(self._look, "refresh", texts.REFRESH, keys="F5")
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(texts.SEARCH)
+        self.search.setAccessibleName(texts.SEARCH)
+        self.search.setClearButtonEnabled(True)
+        self.search.setProperty("kind", "search")
+        self.search.setMinimumWidth(128)
+        self.search.setMaximumWidth(304)
+        self.search.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        glass = self.search.addAction(
+            icons.icon("search", self._look.palette.muted), QLineEdit.ActionPosition.LeadingPosition
+        )
+        self._look.follow(lambda palette: glass.setIcon(icons.icon("search", palette.muted)))
+        for widget in (self.next_button, self.add_button, self.refresh_button, self.search):
+            head.addWidget(widget, 2 if widget is self.search else 0)
+        self.next_button.clicked.connect(lambda: self._add_selected(is_next=True))
+        self.add_button.clicked.connect(lambda: self._add_selected(is_next=False))
+        self.refresh_button.clicked.connect(self.refresh)
+        column.addLayout(head)
+        self.stack = QStackedWidget()
+        self.empty = Empty(self._look, "songs", texts.LOADING_SONGS)
+        self.clear_search = text_button(texts.CLEAR_SEARCH, "", self.search.clear)
+        self.empty.add_button(self.clear_search)
+        self.stack.addWidget(self.table)
+        self.stack.addWidget(self.empty)
+        column.addWidget(self.stack, 1)
+
+    # -- filling
+
+    def begin(self) -> None:
+        """A list is about to come; the one that is shown stays until then."""
+        self._is_loading = True
+        self._show_state()
+
+    def append(self, batch: Batch) -> None:
+        """The first list comes in pieces: what is here can be used."""
+        self.model.append(batch)
+        self._show_state()
+
+    def replace(self, batches: Sequence[Batch]) -> None:
+        """The list anew; the view stays where it is."""
+        at = self.table.verticalScrollBar().value()
+        chosen = [track.name for track in self.songs.tracks(self.table.selected_rows()[:1])]
+        self.model.replace(batches)
+        self._choose(chosen[0] if chosen else "")
+        self.table.verticalScrollBar().setValue(at)
+
+    def finish(self) -> None:
+        """The list is whole."""
+        self._is_loading = False
+        if not self.songs.is_plain:
+            self.model.finish()
+        self._show_state()
+
+    def clear(self) -> None:
+        """Nobody is logged in."""
+        self.model.replace([])
+        self.search.clear()
+
+    def mark(self, track_id: str, is_playing: bool) -> None:
+        """What plays."""
+        if self.model.mark(track_id, is_playing):
+            self.table.viewport().update()
+
+    # -- what the person does
+
+    def focus_search(self) -> None:
+        self.search.setFocus()
+        self.search.selectAll()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.search.hasFocus() and event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.table.setFocus()
+            if len(self.songs) and not self.table.currentIndex().isValid():
+                self.table.selectRow(0)
+        elif self.search.hasFocus() and event.key() == Qt.Key.Key_Escape:
+            self.search.clear()
+        else:
+            super().keyPressEvent(event)
+
+    def _search(self, text: str) -> None:
+        self.model.search(text)
+        self.table.scrollToTop()
+
+    def _play_row(self, row: int) -> None:
+        tracks, index = self.songs.around(row)
+        self.play.emit(tracks, index)
+
+    def _add_selected(self, *, is_next: bool) -> None:
+        tracks = [track for track in self.songs.tracks(self.table.selected_rows()) if track.is_playable]
+        if tracks:
+            self.add.emit(tracks, is_next)
+
+    # -- inside
+
+    def _choose(self, name: str) -> None:
+        if not name:
+            return
+        row = next((row for row in range(len(self.songs)) if self.songs.track(row).name == name), None)
+        if row is not None:
+            self.table.selectRow(row)
+
+    def _after_reset(self) -> None:
+        self._show_state()
+        QTimer.singleShot(0, self._show_buttons)
+
+    def _show_buttons(self) -> None:
+        has_selection = self.table.selectionModel().hasSelection()
+        self.next_button.setEnabled(has_selection)
+        self.add_button.setEnabled(has_selection)
+
+    def _show_state(self) -> None:
+        self.count.setText(texts.song_count(len(self.songs), self.songs.total))
+        self._show_buttons()
+        self.stack.setCurrentWidget(self.table if len(self.songs) else self.empty)
+        searched_in_vain = bool(self.songs.total)
+        self.clear_search.setVisible(searched_in_vain)
+        if searched_in_vain:
+            self.empty.say(texts.NO_MATCH, texts.NO_MATCH_HINT)
+        elif self._is_loading:
+            self.empty.say(texts.LOADING_SONGS, "")
+        else:
+            self.empty.say(texts.NO_SONGS, texts.NO_SONGS_HINT)

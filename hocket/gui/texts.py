@@ -1,0 +1,318 @@
+"""Every text of the window, in one place: a translation replaces this module.
+
+Constants are whole sentences or labels; functions take what varies. Icons, sizes and order are elsewhere.
+"""
+
+APP = "Hocket"
+
+# -- log-in
+LOGIN_TITLE = "Listen to your music, from any machine"
+LOGIN_HINT = "Log in at the machine that runs the cluster."
+SERVER = "Server"
+SERVER_PLACEHOLDER = "HOST:PORT or hocket:// address"
+USER = "User name"
+PASSWORD = "Password"
+KEEP_PASSWORD = "Keep the password in this system's keyring"
+LOG_IN = "Log in"
+LOGGING_IN = "Logging in…"
+FIRST_CONTACT = "You meet this cluster for the first time"
+FIRST_CONTACT_HINT = "Compare this fingerprint with the one that whoever runs the cluster tells you. Is it the same?"
+TRUST = "It is the same: log in"
+DO_NOT_TRUST = "Cancel"
+KEYRING_FAILED = "The password could not be kept"
+KEYRING_HINT = "This system offers no keyring. You are logged in all the same."
+SHOW_PASSWORD = "Show the password"
+
+SERVER_MISSING = "Where is the server?"
+USER_MISSING = "Who are you?"
+PASSWORD_MISSING = "The password is missing"
+FILL_IN = "Fill in the field that is marked."
+
+# -- what went wrong, by error code; the engine's own words and hint follow below these titles
+TITLES = {
+    "LOGIN_REFUSED": "Wrong user name or password",
+    "TOO_MANY_ATTEMPTS": "Too many attempts",
+    "CLUSTER_FULL": "The cluster is full",
+    "NODE_FULL": "That node is full",
+    "NOT_REACHABLE": "The server does not answer",
+    "TIMED_OUT": "The server took too long",
+    "CONNECTION_LOST": "The connection is lost",
+    "FINGERPRINT_CHANGED": "This is not the cluster that you know",
+    "CERTIFICATE_REFUSED": "The server could not prove who it is",
+    "SESSION_ENDED": "Your session has ended",
+    "TRACK_MISSING": "This song is gone",
+    "TRACK_UNPLAYABLE": "This song cannot play",
+    "TRACK_DAMAGED": "This song is damaged",
+    "PLAYBACK_LOST": "The music was interrupted",
+    "SOUND_DEVICE": "No sound",
+    "NOT_ALLOWED": "Not allowed",
+    "VERSION_TOO_OLD": "This program is too old for the cluster",
+    "VERSION_TOO_NEW": "The cluster is too old for this program",
+    "USAGE": "That is no address",
+}
+TITLE_OTHER = "Something went wrong"
+HINTS = {
+    "LOGIN_REFUSED": "Mind capital letters. Whoever looks after the cluster can set a new password.",
+    "NOT_REACHABLE": "Check the address, and whether primeNODE.py runs there and listens beyond its own machine.",
+    "TIMED_OUT": "Try again in a moment.",
+    "CLUSTER_FULL": "Try again later, or ask whoever looks after the cluster to add a machine.",
+    "FINGERPRINT_CHANGED": (
+        "Somebody may be listening in, or the cluster was set up anew. Ask whoever runs it for its hocket:// "
+        "address and paste that as the server."
+    ),
+    "USAGE": "Write HOST:PORT, as in 192.168.1.5:50001, or paste a hocket:// address.",
+}
+"""What to do, where the window can say it better than the engine does for a terminal."""
+
+# -- pages
+SONGS = "Songs"
+NOW_PLAYING = "Now playing"
+QUEUE = "Queue"
+TOGETHER = "Listen together"
+CLUSTER = "Cluster"
+PAGES = "Pages"
+
+# -- songs
+SEARCH = "Search songs, artists, albums"
+REFRESH = "Get the song list again"
+TITLE = "Title"
+ARTIST = "Artist"
+ALBUM = "Album"
+LENGTH = "Length"
+PLAY = "Play"
+PLAY_NEXT = "Play next"
+ADD_TO_QUEUE = "Add to queue"
+SONG_TABLE = "Songs of the library"
+LOADING_SONGS = "Loading the song list…"
+NO_SONGS = "No songs yet"
+NO_SONGS_HINT = "Put WAV files into the music folder of a machine of the cluster; they appear here by themselves."
+NO_MATCH = "Nothing matches"
+NO_MATCH_HINT = "Try fewer words. Titles, artists, albums and file names are searched, with or without accents."
+CLEAR_SEARCH = "Clear the search"
+CANNOT_PLAY = "cannot play"
+IS_PLAYING = "playing"
+LIST_FAILED = "The song list could not be loaded"
+
+
+def song_count(shown: int, total: int) -> str:
+    """Below the page's title."""
+    songs = "song" if total == 1 else "songs"
+    return f"{total:,} {songs}" if shown == total else f"{shown:,} of {total:,} {songs}"
+
+
+def added(count: int) -> str:
+    return "Added to the queue" if count == 1 else f"{count:,} songs added to the queue"
+
+
+def plays_next(count: int) -> str:
+    return "Plays next" if count == 1 else f"{count:,} songs play next"
+
+
+# -- the player
+PAUSE = "Pause"
+RESUME = "Play"
+STOP = "Stop"
+PREVIOUS = "Previous song"
+NEXT = "Next song"
+SHUFFLE_ON = "Shuffle is on"
+SHUFFLE_OFF = "Shuffle is off"
+REPEAT = {"off": "Repeat is off", "all": "Repeat all", "one": "Repeat this song"}
+VOLUME = "Volume"
+MUTE = "Mute"
+UNMUTE = "Unmute"
+SHOW_QUEUE = "Show the queue"
+HIDE_QUEUE = "Hide the queue"
+SEEK_BAR = "Position in the song"
+SHOW_SIDE = "Open the page of what plays"
+NOTHING_PLAYS = "Nothing plays"
+NOTHING_PLAYS_HINT = "Double-click a song, or select one and press Enter."
+LOADING = "Loading…"
+STALLED = "Waiting for the network…"
+PAUSED = "Paused"
+UNKNOWN_ARTIST = "Unknown artist"
+FROM_CACHE = "From this computer's cache"
+WHERE_FROM = "Where the sound comes from"
+SOURCE = "Source"
+BUFFER = "Ahead of what you hear"
+OUTPUT = "Output"
+FORMAT = "Format"
+SESSION_AT = "Session"
+OUTPUTS = {"speakers": "Speakers", "null": "No sound device: silent"}
+COVER = "Cover"
+PRIME_AWAY = "The prime is out of reach"
+PRIME_AWAY_HINT = "The music goes on; the list and log-ins wait until it is back."
+
+
+def node_source(node: str) -> str:
+    return f"Streaming node {node}"
+
+
+def via(source: str) -> str:
+    """In the player bar, where room is short."""
+    return FROM_CACHE if source == "cache" else f"via {source}" if source else ""
+
+
+def seconds_ahead(seconds: float) -> str:
+    return f"{seconds:.1f} s"
+
+
+def channels(count: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
+
+
+def sound_format(rate_hz: int, bits: int, is_float: bool, channel_count: int) -> str:
+    depth = f"{bits} bit float" if is_float else f"{bits} bit"
+    return f"{rate_hz / 1000:g} kHz · {depth} · {channels(channel_count)}"
+
+
+def moved(to: str, why: str) -> str:
+    return f"{to} plays on: {why}"
+
+
+# -- the queue
+QUEUE_EMPTY = "The queue is empty"
+QUEUE_EMPTY_HINT = "Songs that you play or add wait here for their turn."
+REMOVE = "Remove from the queue"
+CLEAR_QUEUE = "Clear"
+MOVE_UP = "Move up"
+MOVE_DOWN = "Move down"
+
+# -- listening together
+HOST_ON = "Let friends listen along"
+HOST_HINT = "While you play, friends who have this address hear the same moment as you."
+SHARE_ADDRESS = "Your address"
+COPY = "Copy"
+COPIED = "Copied"
+JOIN_TITLE = "Join a friend"
+JOIN_HINT = "Type their address or paste an invite. You hear what they hear, in step."
+JOIN_PLACEHOLDER = "HOST:PORT or invite"
+JOIN = "Join"
+LEAVE = "Leave"
+WHO_IS_HERE = "Who is here"
+NOBODY_YET = "Nobody yet"
+NOBODY_YET_HINT = "Send your address to a friend; they appear here when they join."
+NOT_HOSTING = "Not hosting"
+YOU_ARE_HOST = "You lead: everyone hears what you play"
+
+
+def following(host: str) -> str:
+    return f"You hear what {host} plays, in step"
+
+
+def host_paused(host: str) -> str:
+    return f"{host} has paused"
+
+
+def host_left(host: str) -> str:
+    return f"{host} has left"
+
+
+def host_moved(host: str) -> str:
+    return f"{host} leads now: nothing was interrupted"
+
+
+def offset_ms(offset: float) -> str:
+    return f"{offset:+.2f} ms"
+
+
+LINES = {"good": "good line", "fair": "fair line", "poor": "poor line", "": "measuring…"}
+
+# -- the cluster
+YOUR_NODES = "Where you are"
+YOU_ARE_AT = "Prime"
+YOUR_SESSION = "Session kept by"
+YOUR_STREAM = "Music from"
+REACHABLE = "in reach"
+UNREACHABLE = "out of reach"
+NONE = "none just now"
+MACHINES = "Machines and nodes"
+LISTENERS = "Listeners"
+THROUGHPUT = "Throughput"
+THROUGHPUT_UNIT = "MB/s"
+MISSING_COPIES = "Copies missing"
+SPAWN_AUTH = "Add log-in node"
+SPAWN_FILE = "Add streaming node"
+DRAIN = "Drain"
+DRAIN_HINT = "No new listeners; those that are here move on; then it ends"
+LAST_MINUTES = "the last five minutes"
+ROLES = {"prime": "Prime", "plane": "Plane", "auth": "Log-in node", "file": "Streaming node"}
+STATES = {
+    "starting": "starting",
+    "ready": "ready",
+    "draining": "draining",
+    "suspect": "not heard",
+    "stopping": "stopping",
+    "crashed": "crashed",
+    "waiting": "waits to start",
+}
+NOT_OPERATOR = "What each machine carries is shown to accounts that may operate the cluster."
+
+
+def load(taken: int, places: int) -> str:
+    return f"{taken} of {places}"
+
+
+def megabytes_per_s(bytes_per_s: float) -> str:
+    return f"{bytes_per_s / 1e6:.1f} MB/s"
+
+
+def scanning(done: int, total: int) -> str:
+    return f"Reading new music: {100 * done // max(1, total)} %"
+
+
+def spawned(role: str) -> str:
+    return f"{ROLES[role]} is starting"
+
+
+def draining(node: str) -> str:
+    return f"{node} is draining"
+
+
+def up_since(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    if minutes < 60:
+        return f"up {minutes} min"
+    return f"up {minutes // 60} h {minutes % 60} min" if minutes < 1440 else f"up {minutes // 1440} d"
+
+
+# -- the window's own menu
+MENU = "Menu"
+THEME = "Appearance"
+THEMES = {"system": "Like the system", "light": "Light", "dark": "Dark"}
+LOG_OUT = "Log out"
+QUIT = "Quit"
+SHOW_WINDOW = "Show the window"
+CLOSE_TO_TRAY = "Keep playing when the window is closed"
+KEYS = "Keys"
+KEY_LIST = (
+    ("Space", "Play or pause"),
+    ("← →", "Five seconds back or ahead"),
+    ("Ctrl ← →", "Previous or next song"),
+    ("Ctrl ↑ ↓", "Volume"),
+    ("Ctrl F", "Search"),
+    ("Enter", "Play the selected song"),
+    ("Ctrl Enter", "Play it next"),
+    ("Shift Enter", "Add it to the queue"),
+    ("Ctrl 1 … 4", "Pages"),
+    ("Ctrl J", "Queue"),
+    ("F5", "Get the song list again"),
+    ("Ctrl Q", "Quit"),
+)
+DISMISS = "Close this message"
+
+
+def time(seconds: float) -> str:
+    """1:02, or 1:02:03 from an hour on."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def remaining(seconds: float) -> str:
+    return f"−{time(seconds)}"
+
+
+def window_title(title: str, artist: str) -> str:
+    if not title:
+        return APP
+    return f"{title} – {artist}" if artist else title
