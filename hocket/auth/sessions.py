@@ -120,8 +120,26 @@ class Sessions:
     def refuse(self, seat: SeatId, now_s: float) -> None:
         """The password was wrong: the seat is kept as long as it was reserved for, for another try."""
         place = self._seats.get(seat)
-        if place is not None and place.state is State.CHECKING:
+        if place is None or place.state is not State.CHECKING:
+            return
+        if place.seat_until_s <= now_s:
+            self.release(seat, now_s)
+        else:
             self._feed(place, Event.REFUSED, now_s)
+
+    def rejoin(self, session: SessionId, seat: SeatId, now_s: float) -> Session | None:
+        """A session is resumed: where it is open here it keeps its own place, and the seat falls free.
+
+        None where it needs the seat: it is not open here, or this node drains and it had better go elsewhere.
+        """
+        found, place = self._open.get(session, (None, None))
+        if found is None or place is None or self.draining:
+            return None
+        kept = self._seats.get(seat)
+        if kept is not None and kept.state is State.RESERVED:
+            self.release(seat, now_s)
+        self._feed(place, Event.HEARTBEAT, now_s)
+        return found
 
     def open(self, seat: SeatId, session: Session, now_s: float) -> None:
         """The seat under check becomes the session's place. Raises SessionGone when it is no longer kept.

@@ -154,6 +154,8 @@ class AuthNode:
         now_ns = self._uplink.cluster_ns()
         ticket = self._verifier.verify(asked.ticket, now_ns, round(self._own.policy.session_grace_s * NS_PER_S))
         check_possession(ticket, link.my_nonce, self._own.node, asked.proof)
+        if (here := self._sessions.rejoin(ticket.session, asked.seat, self._now_s())) is not None:
+            return self._attach(link, here)
         self._sessions.check(asked.seat, self._now_s())
         try:
             account = await self._uplink.request(AccountGet(ticket.user, link.peer_address.host, True), Account)
@@ -168,6 +170,10 @@ class AuthNode:
             self._sessions.release(seat, self._now_s())
             raise NotReachable("the listener is gone")
         self._sessions.open(seat, session, self._now_s())
+        return self._attach(link, session)
+
+    def _attach(self, link: Link, session: Session) -> LoggedIn:
+        """From now on this connection is the session's."""
         former = self._links.get(session.id)
         self._detach(link)
         self._links[session.id] = link

@@ -68,6 +68,16 @@ def test_a_wrong_password_keeps_the_seat_for_its_own_time_only() -> None:
     assert sessions.expire(SEAT_S).seats == (seat(),)
 
 
+def test_a_wrong_password_without_a_reserved_seat_holds_nothing() -> None:
+    """Or a stranger with wrong passwords would keep places that the prime could give to somebody."""
+    sessions = Sessions(1)
+    sessions.check(seat(), 0.0)
+    sessions.refuse(seat(), 0.0)
+    assert sessions.free == 1
+    sessions.check(seat(), 1.0)
+    assert sessions.seats == 1
+
+
 def test_whoever_comes_late_or_without_a_seat_takes_what_is_free() -> None:
     sessions = Sessions(1)
     opened(sessions, "a")
@@ -124,6 +134,34 @@ def test_a_session_resumed_where_it_is_open_takes_no_second_place() -> None:
     assert len(sessions) == 1
     assert sessions.free == 1
     assert sessions.expire(5.0 + TICKET_S - 1).sessions == ()
+
+
+def test_a_full_node_takes_its_own_session_back() -> None:
+    sessions = Sessions(2)
+    made = opened(sessions, "a")
+    opened(sessions, "b")
+    assert sessions.rejoin(made.id, seat(), TICKET_S - 1) == made
+    assert sessions.free == 0
+    assert {gone.id for gone in sessions.expire(TICKET_S).sessions} == {SessionId("b")}
+
+
+def test_a_seat_reserved_for_a_session_that_is_here_falls_free() -> None:
+    sessions = Sessions(2)
+    made = opened(sessions, "a")
+    sessions.reserve(seat(), 0.0)
+    assert sessions.rejoin(made.id, seat(), 1.0) == made
+    assert (sessions.seats, sessions.free) == (0, 1)
+    sessions.check(seat(), 1.0)
+    assert sessions.rejoin(made.id, seat(), 1.0) == made
+    assert sessions.seats == 1, "somebody's log-in is under way on it"
+
+
+def test_a_session_from_elsewhere_or_on_a_draining_node_needs_a_seat() -> None:
+    sessions = Sessions(2)
+    made = opened(sessions, "a")
+    assert sessions.rejoin(SessionId("elsewhere"), seat(), 0.0) is None
+    sessions.draining = True
+    assert sessions.rejoin(made.id, seat(), 0.0) is None
 
 
 def test_draining_keeps_whom_it_has_and_whom_it_promised() -> None:
@@ -208,6 +246,12 @@ class AnyOrder(RuleBasedStateMachine):
         except SessionGone:
             assert name not in self.heard_s
         else:
+            self.heard_s[name] = self.now_s
+
+    @rule(name=names, seat=seats)
+    def rejoin(self, name: SessionId, seat: SeatId) -> None:
+        assert (self.sessions.rejoin(name, seat, self.now_s) is not None) == (name in self.heard_s)
+        if name in self.heard_s:
             self.heard_s[name] = self.now_s
 
     @rule(name=names)
