@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from hocket.adapters.library import Library
-from hocket.adapters.library.scan import Progress
-from hocket.adapters.library.watch import follow
+from hocket.adapters.library import Library, open_track
+from hocket.adapters.library.index import Entry
+from hocket.adapters.library.scan import Progress, Stamp
+from hocket.adapters.library.watch import News, follow
 from hocket.core.errors import HocketError
 from hocket.core.ids import TrackId
+from hocket.core.track import Track
 from hocket.wire.messages.tracks import ListTracks, TrackPage
 from hocket.wire.pages import that_fit
 
@@ -38,9 +40,10 @@ class Shelf:
 
     def __init__(self, music: Path, data: Path, on_change: Callable[[int, int], None]) -> None:
         self.index = data / INDEX_FILE
-        self._music = music
+        self.music = music
         self._on_change = on_change
         self._library = Library()
+        self._news = News()
         self._revision = 0
         self._problem = ""
         self._progress = (0, 0)
@@ -58,6 +61,27 @@ class Shelf:
         playable = sum(1 for track in catalogue.tracks if track.is_playable)
         problems = (self._problem,) if self._problem else ()
         return ShelfState(playable, len(catalogue) - playable, problems, *self._progress)
+
+    @property
+    def library(self) -> Library:
+        """As of the last look; another object after each change. Empty before the first one, at revision 0."""
+        return self._library
+
+    def find(self, track: TrackId) -> Track | None:
+        """The track with this id, if it is in this folder."""
+        return self._library.catalogue.get(track)
+
+    def open(self, track: Track) -> int:
+        """A descriptor of a track's bytes. Raises TrackMissing."""
+        return open_track(self.music, track, self._library.files(track.id))
+
+    def files(self, track: TrackId) -> list[Entry]:
+        """The files of a track; none if it is not here."""
+        return self._library.files(track) if self.holds(track) else []
+
+    def touched(self, path: str, stamp: Stamp | None = None, track: TrackId | None = None) -> None:
+        """The node itself changed a file: look at once. With stamp and id its bytes are verified already."""
+        self._news.tell(path, stamp, track)
 
     def holds(self, track: TrackId) -> bool:
         return self._library.catalogue.get(track) is not None
@@ -82,7 +106,9 @@ class Shelf:
     async def _keep(self) -> None:
         while True:
             try:
-                async with contextlib.aclosing(follow(self._music, self.index, self._note_progress)) as libraries:
+                async with contextlib.aclosing(
+                    follow(self.music, self.index, self._note_progress, news=self._news)
+                ) as libraries:
                     async for library in libraries:
                         self._take(library)
             except HocketError as error:
@@ -96,7 +122,7 @@ class Shelf:
         self._progress = (0, 0)
         self._problem = ""
         self._revision += 1
-        log.info("%d tracks in %s", len(library.catalogue), self._music)
+        log.info("%d tracks in %s", len(library.catalogue), self.music)
         self._on_change(self._revision, len(library.catalogue))
 
     def _note_progress(self, progress: Progress) -> None:

@@ -140,7 +140,7 @@ def test_a_name_spelt_in_two_ways_is_taken_once(home: Home) -> None:
     assert (track.name, track.problem) == ("Über.wav", "")
     index = LibraryIndex(home.index)
     index.refresh()
-    os.close(open_track(home.music, track, index))  # under the name that the disk has
+    os.close(open_track(home.music, track, index.entries(track.id)))  # under the name that the disk has
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ class TestOpening:
     def test_the_bytes_are_those_of_the_id(self, home: Home) -> None:
         data = home.put("a.wav")
         index = self.index(home)
-        fd = open_track(home.music, index.catalogue.tracks[0], index)
+        fd = open_track(home.music, index.catalogue.tracks[0], index.entries(index.catalogue.tracks[0].id))
         with os.fdopen(fd, "rb") as file:
             assert file.read() == data
 
@@ -347,14 +347,14 @@ class TestOpening:
         elif harm == "folder":
             path.mkdir()
         with pytest.raises(TrackMissing, match=r"'a.wav' is gone"):
-            open_track(home.music, index.catalogue.tracks[0], index)
+            open_track(home.music, index.catalogue.tracks[0], index.entries(index.catalogue.tracks[0].id))
 
     def test_another_name_of_the_bytes_will_do(self, home: Home) -> None:
         data = home.put("a.wav")
         home.put("copy.wav", data)
         index = self.index(home)
         (home.music / "a.wav").unlink()
-        os.close(open_track(home.music, index.catalogue.tracks[0], index))
+        os.close(open_track(home.music, index.catalogue.tracks[0], index.entries(index.catalogue.tracks[0].id)))
 
     def test_a_new_index_gives_a_new_revision(self, home: Home) -> None:
         home.put("a.wav")

@@ -77,6 +77,13 @@ class Library:
         library.catalogue = Catalogue.restored([held[name] for name in stored.names], stored.snapshot)
         return library
 
+    def files(self, track: TrackId) -> list[Entry]:
+        """The files that hold a track. Raises TrackMissing when there is none."""
+        found = self.catalogue.get(track)
+        if found is None:
+            raise TrackMissing(f"this library does not hold {track}", hint="list the tracks again")
+        return [self.entries[name] for name in (found.name, *found.aliases)]
+
     def diff(self, old: "Library") -> LibraryChange:
         """What changed since old."""
         return _difference(old.catalogue.tracks, self.catalogue.tracks)
@@ -112,10 +119,7 @@ class LibraryIndex:
 
     def entries(self, track: TrackId) -> list[Entry]:
         """The files that hold a track. Raises TrackMissing when there is none."""
-        found = self.catalogue.get(track)
-        if found is None:
-            raise TrackMissing(f"this library does not hold {track}", hint="list the tracks again")
-        return [self._library.entries[name] for name in (found.name, *found.aliases)]
+        return self._library.files(track)
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):

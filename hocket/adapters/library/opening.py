@@ -2,9 +2,10 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
-from hocket.adapters.library.index import Entry, LibraryIndex
+from hocket.adapters.library.index import Entry
 from hocket.core.errors import TrackMissing
 from hocket.core.track import Track
 
@@ -12,14 +13,14 @@ from hocket.core.track import Track
 OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def open_track(music_dir: str | Path, track: Track, index: LibraryIndex) -> int:
-    """A descriptor of the track's bytes, to be closed by the caller.
+def open_track(music_dir: str | Path, track: Track, entries: Iterable[Entry]) -> int:
+    """A descriptor of the track's bytes, to be closed by the caller. `entries`: the files that hold it.
 
     Size, time of change and inode must be those of the scan, so the bytes are those of the track's id.
     Of several names the first that still fits is taken. Raises TrackMissing.
     """
     reason = ""
-    for entry in index.entries(track.id):
+    for entry in entries:
         try:
             return _open(Path(music_dir), entry)
         except OSError as error:

@@ -31,6 +31,9 @@ class Progress(msgspec.Struct, frozen=True):
     name: str
 
 
+Stamp = tuple[int, int, int]
+"""(inode, size, time of change): as long as these stay, so do a file's bytes."""
+
 OnProgress = Callable[[Progress], None]
 """Called from the scanning thread, at most once for each piece of a file that is read; may raise to end the scan."""
 
@@ -42,34 +45,50 @@ class Scan(msgspec.Struct, frozen=True):
     unsettled: frozenset[str] = frozenset()
 
 
-def scan(music_dir: Path, index_path: Path, on_progress: OnProgress | None = None) -> Scan:
+def scan(
+    music_dir: Path,
+    index_path: Path,
+    on_progress: OnProgress | None = None,
+    known: Mapping[Stamp, TrackId] | None = None,
+) -> Scan:
     """Bring the index of a whole music folder up to date. Takes as long as hashing what is new: run it in a thread.
 
     Raises HocketError: MUSIC_UNREADABLE when the folder itself cannot be read (single files and folders
     that cannot are listed with the reason), DATA_UNWRITABLE when the index cannot be written.
+    `known`: files that were verified already and need no hashing.
     """
     before = load_index(index_path)
-    found = _scan(music_dir, index_path, before or Library(), {""}, on_progress)
+    found = _scan(music_dir, index_path, before or Library(), {""}, on_progress, known or {})
     if found.library is not before:
         save_index(index_path, found.library)
     return found
 
 
 def rescan(
-    music_dir: Path, index_path: Path, before: Library, paths: Collection[str], on_progress: OnProgress | None = None
+    music_dir: Path,
+    index_path: Path,
+    before: Library,
+    paths: Collection[str],
+    on_progress: OnProgress | None = None,
+    known: Mapping[Stamp, TrackId] | None = None,
 ) -> Scan:
     """Bring the index up to date where something changed: files or folders, relative to the music folder; '' is all.
 
     The very library `before` comes back when nothing changed. Raises as `scan` does.
     """
-    found = _scan(music_dir, index_path, before, set(paths), on_progress)
+    found = _scan(music_dir, index_path, before, set(paths), on_progress, known or {})
     if found.library is not before:
         save_index(index_path, found.library)
     return found
 
 
 def _scan(
-    music_dir: Path, index_path: Path, before: Library, paths: AbstractSet[str], on_progress: OnProgress | None
+    music_dir: Path,
+    index_path: Path,
+    before: Library,
+    paths: AbstractSet[str],
+    on_progress: OnProgress | None,
+    verified: Mapping[Stamp, TrackId],
 ) -> Scan:
     walk = Walk(music_dir)
     known_files = {entry.path: entry for entry in before.entries.values()}
@@ -83,7 +102,7 @@ def _scan(
                 entries[found[0]] = known
             else:
                 to_read[found[0]] = found[1]
-    ids = _ids_of_moved(known_files, entries)
+    ids = {**_ids_of_moved(known_files, entries), **verified}
     unsettled = frozenset(_Reader(music_dir, index_path, before, entries, on_progress).read(to_read, ids))
     if entries == known_files:
         return Scan(before, unsettled)
@@ -108,7 +127,7 @@ class _Reader:
         self._on_progress = on_progress
         self._hashed_bytes = 0
 
-    def read(self, paths: Mapping[str, os.stat_result], ids: Mapping[tuple[int, int, int], TrackId]) -> set[str]:
+    def read(self, paths: Mapping[str, os.stat_result], ids: Mapping[Stamp, TrackId]) -> set[str]:
         """Read all; the paths that were still being written."""
         unsettled: set[str] = set()
         done_bytes, all_bytes = 0, sum(state.st_size for state in paths.values())
@@ -140,11 +159,11 @@ def _still_holds(known: Entry, state: os.stat_result) -> bool:
     return fits(known, state) and known.track.problem != _NAME_TAKEN
 
 
-def _stamp(state: os.stat_result) -> tuple[int, int, int]:
+def _stamp(state: os.stat_result) -> Stamp:
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def _ids_of_moved(before: Mapping[str, Entry], still: Mapping[str, Entry]) -> dict[tuple[int, int, int], TrackId]:
+def _ids_of_moved(before: Mapping[str, Entry], still: Mapping[str, Entry]) -> dict[Stamp, TrackId]:
     """Files that left their place, by inode, size and time: found again elsewhere, they need no hashing."""
     return {
         (entry.inode, entry.track.size_bytes, entry.mtime_ns): entry.track.id

@@ -14,9 +14,10 @@ from typing import Final
 from watchfiles._rust_notify import RustNotify
 
 from hocket.adapters.library.index import Library
-from hocket.adapters.library.scan import OnProgress, Progress, Scan, rescan, scan
+from hocket.adapters.library.scan import OnProgress, Progress, Scan, Stamp, rescan, scan
 from hocket.adapters.library.walk import music_unreadable
 from hocket.core.errors import HocketError
+from hocket.core.ids import TrackId
 from hocket.media.paths import is_hidden
 from hocket.media.settling import Settling
 
@@ -31,11 +32,45 @@ _POLL_MS: Final = 2_000
 _RETRY_S: Final = 2.0
 
 
+class News:
+    """What the node itself did to the folder: looked at without waiting for quiet. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._come = asyncio.Event()
+        self.known: dict[Stamp, TrackId] = {}
+
+    def tell(self, path: str, stamp: Stamp | None = None, track: TrackId | None = None) -> None:
+        """A path changed; with a stamp and an id its bytes are known, too, and need not be hashed."""
+        if stamp is not None and track is not None:
+            self.known[stamp] = track
+        self._paths.add(path)
+        self._come.set()
+
+    def take(self) -> frozenset[str]:
+        """What was told since the last time."""
+        paths = frozenset(self._paths)
+        self._paths.clear()
+        self._come.clear()
+        return paths
+
+    async def wait(self) -> None:
+        """Until there is something to take."""
+        await self._come.wait()
+
+
 class FolderWatch:
     """Watches from `__init__` on, so that a scan that begins afterwards misses nothing. Use with `async with`."""
 
-    def __init__(self, music_dir: Path, quiet_s: float = QUIET_S, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        music_dir: Path,
+        quiet_s: float = QUIET_S,
+        now_s: Callable[[], float] = time.monotonic,
+        news: News | None = None,
+    ) -> None:
         """Raises HocketError (MUSIC_UNREADABLE)."""
+        self._news = news or News()
         self._root = os.path.realpath(music_dir)
         self._settling = Settling(quiet_s)
         self._now_s = now_s
@@ -52,11 +87,19 @@ class FolderWatch:
 
     async def settled(self) -> frozenset[str]:
         """The next paths that changed and came to rest, relative to the folder; '' is the folder itself."""
-        while not (quiet := self._settling.settled(self._now_s())):
+        while not (quiet := self._settling.settled(self._now_s()) | self._news.take()):
             if self._heard is None:
                 self._heard = asyncio.create_task(asyncio.to_thread(self._listen))
-            done, _ = await asyncio.wait({self._heard}, timeout=self._settling.wait_s(self._now_s()))
-            if done:
+            told = asyncio.create_task(self._news.wait())
+            try:
+                await asyncio.wait(
+                    {self._heard, told},
+                    timeout=self._settling.wait_s(self._now_s()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            finally:
+                told.cancel()
+            if self._heard.done():
                 heard, self._heard = self._heard.result(), None
                 for _kind, path in heard if isinstance(heard, set) else ():
                     self._hear(path)
@@ -97,7 +140,11 @@ def _notifier(root: str) -> RustNotify:
 
 
 async def follow(
-    music_dir: Path, index_path: Path, on_progress: OnProgress | None = None, quiet_s: float = QUIET_S
+    music_dir: Path,
+    index_path: Path,
+    on_progress: OnProgress | None = None,
+    quiet_s: float = QUIET_S,
+    news: News | None = None,
 ) -> AsyncGenerator[Library, None]:
     """The library now, then again after each change; the index file is up to date each time.
 
@@ -106,11 +153,12 @@ async def follow(
     Raises HocketError when that is so at the start (MUSIC_UNREADABLE, DATA_UNWRITABLE).
     `on_progress` is called in another thread.
     """
+    news = news or News()
     library: Library | None = None
     while True:
         try:
-            async with FolderWatch(music_dir, quiet_s) as watch:
-                found = await _in_thread(partial(scan, music_dir, index_path), on_progress)
+            async with FolderWatch(music_dir, quiet_s, news=news) as watch:
+                found = await _in_thread(partial(scan, music_dir, index_path, known=news.known.copy()), on_progress)
                 while True:
                     for path in found.unsettled:
                         watch.note(path)
@@ -118,7 +166,9 @@ async def follow(
                         library = found.library
                         yield library
                     paths = await watch.settled()
-                    found = await _in_thread(partial(rescan, music_dir, index_path, library, paths), on_progress)
+                    look = partial(rescan, music_dir, index_path, library, paths, known=news.known.copy())
+                    news.known.clear()
+                    found = await _in_thread(look, on_progress)
                     if "" in paths:  # perhaps another folder stands there now, which the old watch does not see
                         break
         except HocketError as error:
