@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
+from typing import Any
 
 from hocket.audio.readahead import Piece, limits_for, plan
 from hocket.client.keeper import Keeper
@@ -75,9 +76,9 @@ class Fetch:
         self._finishing: asyncio.Task[None] | None = None
         self._line: StreamLine | None = None
         self._handle = -1
-        self._opening = asyncio.Lock()
-        self._lacking: set[NodeId] = set()
-        self._lacks: Refused | None = None  # what the first node without the track said
+        self._opening: asyncio.Task[tuple[StreamLine, int]] | None = None
+        self._unfit: set[NodeId] = set()  # nodes that lack the track, or stumble over it
+        self._refusal: Refused | None = None  # what the last of them said
         self._is_gone = False  # nobody has the track
         self._source = CACHE if keeper is not None and keeper.is_whole else ""
         self._held = False
@@ -140,7 +141,8 @@ class Fetch:
 
     async def close(self) -> None:
         """Give everything back; a track that came whole is kept in the cache first. Safe to call twice."""
-        tasks = [self._runner, *self._in_flight.values(), *([self._filling] if self._filling else [])]
+        tasks: list[asyncio.Task[Any]] = [self._runner, *self._in_flight.values()]
+        tasks += [task for task in (self._filling, self._opening) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -247,26 +249,40 @@ class Fetch:
 
     async def _opened(self) -> tuple[StreamLine, int]:
         """A line on which the track is open. Raises HocketError."""
-        async with self._opening:
-            if self._line is not None and self._line.is_usable:
-                return self._line, self._handle
-            line = await self._find_line()
-            handle = await self._open_on(line)
-            self._leave_line()
-            self._line, self._handle = line, handle
-            if self._source not in ("", line.node):
-                why = self._why_moved or ("not all of it is in the cache" if self._source == CACHE else "it was lost")
-                self._on_moved(self._source, line.node, why)
-            self._source = line.node
-            return line, handle
+        if self._line is not None and self._line.is_usable:
+            return self._line, self._handle
+        if self._opening is None:  # one attempt for all pieces that wait for it
+            self._opening = asyncio.create_task(self._open_line())
+            self._opening.add_done_callback(self._opening_done)
+        return await asyncio.shield(self._opening)
+
+    def _opening_done(self, task: asyncio.Task[tuple[StreamLine, int]]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()  # told to the pieces; perhaps none is left that waits
+
+    async def _open_line(self) -> tuple[StreamLine, int]:
+        line = await self._find_line()
+        handle = await self._open_on(line)
+        self._leave_line()
+        self._line, self._handle = line, handle
+        if self._source not in ("", line.node):
+            why = self._why_moved or ("not all of it is in the cache" if self._source == CACHE else "it was lost")
+            self._on_moved(self._source, line.node, why)
+        self._source = line.node
+        return line, handle
 
     async def _find_line(self) -> StreamLine:
         try:
-            return await self._streams.get(self.track.id, self._lacking)
+            return await self._streams.get(self.track.id, self._unfit)
         except Refused as error:
-            self._is_gone = error.code in _GONE or (self._lacks is not None and error.code is ErrorCode.CLUSTER_FULL)
-            if self._is_gone and self._lacks is not None:
-                raise self._lacks from None
+            refusal = self._refusal
+            if error.code in _GONE:
+                self._is_gone = True
+            elif error.code is ErrorCode.CLUSTER_FULL and refusal is not None:  # no other node could be asked
+                self._is_gone = refusal.code in _GONE
+                self._unfit.clear()
+                raise refusal from None
             raise
 
     async def _open_on(self, line: StreamLine) -> int:
@@ -274,9 +290,10 @@ class Fetch:
             opened = await line.open_track(self.track.id)
         except Refused as error:
             if error.code in _GONE:
-                self._lacking.add(line.node)
-                self._is_gone = self._lacks is not None or error.code is ErrorCode.TRACK_UNPLAYABLE
-                self._lacks = error
+                self._is_gone = bool(self._unfit) or error.code is ErrorCode.TRACK_UNPLAYABLE
+            if error.code in _GONE or error.code is ErrorCode.BUG:
+                self._unfit.add(line.node)
+                self._refusal = error
             elif error.code in _OF_THE_NODE:
                 line.draining = line.draining or error.text
             raise
@@ -301,7 +318,7 @@ class Fetch:
             return  # a node is being looked for, and may have to be started first
         self._quiet_s *= 2
         try:
-            await self._streams.get(self.track.id, {*self._lacking, line.node})
+            await self._streams.get(self.track.id, {*self._unfit, line.node})
         except HocketError as error:
             log.info("%s is quiet, and there is no other: %s", line.node, error)
             return

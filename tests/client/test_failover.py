@@ -8,6 +8,7 @@ import pytest
 from hocket.client import events
 from hocket.client.playing import State
 from hocket.core.errors import ErrorCode, HocketError
+from hocket.wire.messages.tracks import OpenTrack
 from tests.client.kit import listening
 from tests.kit.fakecluster import CD, FakeCluster, make_song
 
@@ -263,5 +264,36 @@ def test_it_gives_up_when_nobody_sends(tmp_path: Path, monkeypatch: pytest.Monke
             assert isinstance(failure, HocketError)
             assert failure.code is ErrorCode.PLAYBACK_LOST
             assert listener.engine.reading().state is State.STOPPED
+
+    asyncio.run(scene())
+
+
+def test_a_node_that_stumbles_over_a_track_is_passed_over(tmp_path: Path) -> None:
+    song = make_song(seconds=0.3)
+
+    async def scene() -> None:
+        async with FakeCluster(song, files=2) as cluster, listening(cluster, tmp_path, fast=True) as listener:
+            first, _ = cluster.files
+            first.stumbles = True
+            await listener.engine.play(song.track)
+            assert await listener.idle() is None
+            assert listener.samples() == song.samples
+            assert first.count(OpenTrack) == 1
+
+    asyncio.run(scene())
+
+
+def test_the_only_node_stumbles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hocket.client.player.START_GIVE_UP_S", 0.5)
+    song = make_song(seconds=0.3)
+
+    async def scene() -> None:
+        async with FakeCluster(song) as cluster, listening(cluster, tmp_path, fast=True) as listener:
+            cluster.files[0].stumbles = True
+            await listener.engine.play(song.track)
+            failure = await listener.idle()
+            assert isinstance(failure, HocketError)
+            assert failure.code is ErrorCode.BUG
+            assert cluster.files[0].count(OpenTrack) < 20  # no busy loop
 
     asyncio.run(scene())

@@ -21,7 +21,8 @@ class FakeFile(FakeNode):
 
     `gate`: pieces are sent only while it is set. `rate_bytes_s`: no faster than this on each
     connection. `spoil`: changes a piece (offset, bytes) before it is sent. `lacks`: songs that this
-    node does not have. `die_after_bytes`: break every connection once so many bytes were sent.
+    node does not have. `stumbles`: answers every open with a bug. `die_after_bytes`: break every
+    connection once so many bytes were sent.
     """
 
     role = Role.FILE
@@ -33,6 +34,7 @@ class FakeFile(FakeNode):
         self.rate_bytes_s = 0.0
         self.spoil: Callable[[int, bytes], bytes] = lambda offset, data: data
         self.lacks: set[str] = set()
+        self.stumbles = False
         self.die_after_bytes: int | None = None
         self.sent_bytes = 0
         self._server: asyncio.Server | None = None
@@ -182,6 +184,8 @@ class _Visit:
         self._check()
         match message:
             case tracks.OpenTrack():
+                if node.stumbles:
+                    raise HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
                 if node.draining:
                     raise HocketError("draining", code=ErrorCode.DRAINING)
                 if len(self._handles) >= limits.MAX_OPEN_TRACKS:
