@@ -72,6 +72,7 @@ class Members:
         self._clock = SystemClock()
         self._members: dict[NodeId, Member] = {}
         self._probes: set[asyncio.Task[None]] = set()
+        self._stopped = False
         self._changed = asyncio.Event()
         self.registry = Registry(own, config.timing, self._clock.monotonic_s())
 
@@ -195,12 +196,13 @@ class Members:
     # -- time
 
     async def run(self) -> None:
-        """Let time do its work, until cancelled."""
+        """Let time do its work, until cancelled; then nobody is probed any more."""
         try:
             while True:
                 await asyncio.sleep(TICK_S)
                 self._act(self.registry.tick(self.now_s()))
         finally:
+            self._stopped = True
             for task in self._probes:
                 task.cancel()
             await asyncio.gather(*self._probes, return_exceptions=True)
@@ -208,7 +210,7 @@ class Members:
     def _act(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
             match action:
-                case Probe():
+                case Probe() if not self._stopped:
                     log.info("%s is suspected: probing %s", action.node_id, action.address)
                     task = asyncio.create_task(self._probe(action))
                     self._probes.add(task)
@@ -241,6 +243,13 @@ class Members:
             self._act(self.registry.probe_failed(probe.node_id, probe.number, error.text, self.now_s()))
         else:
             self._act(self.registry.probe_answered(probe.node_id, probe.number, self.now_s()))
+            self._hang_up(probe.node_id)
+
+    def _hang_up(self, node: NodeId) -> None:
+        """It lives, but its connection is mute: only once that is closed does it come back on a new one."""
+        record, member = self.registry.get(node), self._members.get(node)
+        if record is not None and member is not None and record.state is NodeState.SUSPECT:
+            member.link.close(NotReachable("no heartbeat came on this connection", code=ErrorCode.TIMED_OUT))
 
     async def _ping(self, record: NodeRecord) -> None:
         """Connect afresh and ask. On plain audio ports the prime comes as a listener: no certificate is seen."""
