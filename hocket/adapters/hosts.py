@@ -3,6 +3,8 @@
 import contextlib
 import socket
 
+from hocket.core.address import HostPort
+
 
 def own_hosts() -> frozenset[str]:
     """Every address under which this machine is known to itself; loopback included."""
@@ -11,6 +13,20 @@ def own_hosts() -> frozenset[str]:
         hosts |= {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None)}
     hosts |= set(_outgoing())
     return frozenset(host.partition("%")[0] for host in hosts)
+
+
+def reachable(address: HostPort) -> list[HostPort]:
+    """What to tell others instead of an address that is listened on: all of this machine's in place of a wildcard.
+
+    Those that other machines can reach come first, loopback last; never empty.
+    """
+    if not address.is_wildcard:
+        return [address]
+    hosts = [HostPort(host, address.port) for host in sorted(own_hosts())]
+    if address.host == "0.0.0.0":
+        hosts = [host for host in hosts if ":" not in host.host]
+    outside = [host for host in hosts if not host.is_loopback and not host.host.startswith("fe80")]
+    return [*outside, *(host for host in hosts if host.is_loopback)]
 
 
 def _outgoing() -> list[str]:

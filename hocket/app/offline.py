@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hocket.adapters.authority import Authority
 from hocket.adapters.datafolder import DataFolder
+from hocket.adapters.hosts import reachable
 from hocket.adapters.passwords import Passwords
 from hocket.adapters.primefiles import last_address, last_records_url
 from hocket.adapters.records import Records
@@ -34,5 +35,5 @@ async def offline_invite(data: Path) -> Invite:
     DataFolder.look(data)
     with DataFolder.open(data) as folder:
         authority = Authority.load_or_create(folder)
-        address = last_address(folder) or HostPort.parse(settings.PRIME)
+        address = reachable(last_address(folder) or HostPort.parse(settings.PRIME))[0]
         return Invite(str(ClusterAddress(address, authority.fingerprint)), "the prime does not run at the moment")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hocket.adapters.authority import Authority
 from hocket.adapters.certificates import read_request
 from hocket.adapters.clocks import random_bytes
-from hocket.adapters.hosts import own_hosts
+from hocket.adapters.hosts import reachable
 from hocket.adapters.link import Link
 from hocket.adapters.records import Records
 from hocket.auth.jointokens import ID_BYTES, SECRET_BYTES, JoinRequest, new_token, reach_warning, record_of
@@ -73,7 +73,7 @@ class Admission:
 
     async def token(self, asked: TokenMake) -> Token:
         """A join token for the addresses under which this machine is known."""
-        primes = _reachable(self._address())
+        primes = reachable(self._address())
         token = new_token(primes, self._authority.fingerprint, random_bytes(ID_BYTES + SECRET_BYTES))
         now_s = self._now_unix_s()
         await self._records.add_join_token(record_of(token, asked.uses, round(now_s + asked.ttl_s)), now_s)
@@ -128,14 +128,3 @@ class Admission:
 
     def _now_unix_s(self) -> int:
         return self._clock.wall_ns() // NS_PER_S
-
-
-def _reachable(address: HostPort) -> list[HostPort]:
-    """The addresses to put into a token: all of this machine's where the prime listens on every interface."""
-    if not address.is_wildcard:
-        return [address]
-    hosts = [HostPort(host, address.port) for host in sorted(own_hosts())]
-    if address.host == "0.0.0.0":
-        hosts = [host for host in hosts if ":" not in host.host]
-    outside = [host for host in hosts if not host.is_loopback and not host.host.startswith("fe80")]
-    return [*outside, *(host for host in hosts if host.is_loopback)]

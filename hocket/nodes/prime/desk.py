@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from hocket.adapters.hosts import reachable
 from hocket.adapters.processes import memory_bytes
 from hocket.control.supervision import ChildStatus
 from hocket.control.view import NodeRecord
@@ -62,7 +63,7 @@ class Desk:
 
     def invite(self) -> Invite:
         """The address to hand to listeners."""
-        address = self._address()
+        address = reachable(self._address())[0]
         warning = ""
         if address.is_loopback:
             warning = (
