@@ -43,9 +43,11 @@ imports: tools
 
 docs: tools
 	$(BIN)/python -m hocket.wire.tables docs/protocol.md
+	$(BIN)/python -m hocket.app.settingstable docs/settings.md
 
 docs-check: tools
 	$(BIN)/python -m hocket.wire.tables --check docs/protocol.md
+	$(BIN)/python -m hocket.app.settingstable --check docs/settings.md
 
 # New pins for everything, from what pyproject.toml asks for. node.txt and dev.txt agree with requirements.txt.
 lock: tools

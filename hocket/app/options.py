@@ -104,11 +104,12 @@ class Program:
     def _launcher(self, shared_type: type[Any]) -> Any:
         """The function that reads what is common to all commands, then finds and runs one."""
         defaults = shared_type()
+        has_shared = shared_type is not _NoShared
         common_defaults = _Common()
 
         def launch(
             *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-            shared: Annotated[shared_type, Parameter(name="*")] = defaults,  # type: ignore[valid-type]
+            shared: Annotated[shared_type, Parameter(name="*", show=has_shared)] = defaults,  # type: ignore[valid-type]
             common: Annotated[_Common, Parameter(name="*")] = common_defaults,
         ) -> int:
             logs.set_up_logs(self._level(common))
