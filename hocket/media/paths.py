@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.media.text import is_unsafe_character
+from hocket.media.text import unsafe_character
 
 MAX_COMPONENT_BYTES: Final = 255
 """What ext4, XFS, APFS and NTFS (in characters) can hold."""
@@ -37,9 +37,8 @@ class BadName(HocketError):
 
 def library_name(text: str) -> str:
     """Text as a library name (NFC). Raises BadName with the reason."""
-    for character in text:
-        if is_unsafe_character(character):
-            raise BadName(f"a name with the control character U+{ord(character):04X}", hint="rename the file")
+    if unsafe := unsafe_character(text):
+        raise BadName(f"a name with the control character U+{ord(unsafe):04X}", hint="rename the file")
     name = unicodedata.normalize("NFC", text)
     if "\\" in name:
         raise BadName("a name with a backslash", hint="rename the file")

@@ -6,7 +6,9 @@ where it belongs and no bytes lost: nothing is ever overwritten, and only remova
 for delete.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 import msgspec
@@ -20,8 +22,8 @@ from hocket.media.tombstones import Tombstone, Tombstones
 
 ALL_MACHINES = 0
 
-_MAX_LOOKED_AT = 1_000
-"""Tracks that one plan considers for one machine: those whose holders are busy get their turn later."""
+_MAX_LOOKED_AT = 100
+"""Tracks that one plan considers between two machines: those that wait for a name get their turn later."""
 
 
 class Transfer(msgspec.Struct, frozen=True, array_like=True):
@@ -80,11 +82,14 @@ class Replication:
         self._tracks: dict[TrackId, Track] = {}
         self._labels: dict[NodeId, str] = {}
         self._away: set[NodeId] = set()
+        self._set_aside: set[tuple[TrackId, NodeId]] = set()
         self._revisions: dict[NodeId, int] = {}
         # What there is to do, kept up to date track by track: planning must not walk the whole library.
-        self._lacking: dict[NodeId, dict[TrackId, None]] = {}
         self._misnamed: set[TrackId] = set()
         self._names: dict[TrackId, str] = {}
+        self._wanted: dict[TrackId, dict[NodeId, NodeId]] = {}  # target -> the source that is meant for it
+        self._queues: dict[tuple[NodeId, NodeId], dict[TrackId, int]] = {}  # (source, target) -> track -> its number
+        self._numbers = 0
 
     # -- machines
 
@@ -111,8 +116,8 @@ class Replication:
         touched: set[TrackId] = set()
         for track in held:
             touched |= self._drop(machine, track)
-        for known in (self._labels, self._revisions, self._lacking):
-            known.pop(machine, None)
+        self._labels.pop(machine, None)
+        self._revisions.pop(machine, None)
         self._away.discard(machine)
         self._tombstones.forget_machine(machine)
         self._revise(touched)
@@ -145,13 +150,19 @@ class Replication:
         for gone in removed:
             touched |= self._drop(machine, gone)
         for track in added:
-            if problem := fault(track):
+            names = (track.name, *track.aliases)
+            known = self._holdings.holders(track.id)
+            if known.get(machine) == names and track.id not in self._tombstones:
+                continue
+            # What another machine holds in the same way was found to be sound then.
+            if names not in known.values() and (problem := fault(track)):
                 refused.append(f"{machine}: {problem}")
                 continue
-            names = (track.name, *track.aliases)
             touched |= self._holdings.claimants((*names, *self._holdings.take(machine, track.id)))
             self._holdings.put(machine, track.id, names)
-            self._tracks.setdefault(track.id, track)
+            # A title may be taken from a name: the agreed name's is the one to show.
+            if track.id not in self._tracks or track.name == self._holdings.agreed_name(track.id, self._labels):
+                self._tracks[track.id] = track
             self._tombstones.seen(machine, track.id)
             touched.add(track.id)
         self._revisions[machine] = revision
@@ -164,6 +175,18 @@ class Replication:
         if track not in self._holdings:
             self._tracks.pop(track, None)
         return touched
+
+    # -- what failed
+
+    def set_aside(self, track: TrackId, machine: NodeId) -> None:
+        """Neither from nor to this machine for now: it cannot give the track, gave other bytes, or cannot take it."""
+        self._set_aside.add((track, machine))
+        self._revise([track])
+
+    def take_up(self, track: TrackId, machine: NodeId) -> None:
+        """It is worth trying again."""
+        self._set_aside.discard((track, machine))
+        self._revise([track])
 
     # -- removals
 
@@ -210,7 +233,7 @@ class Replication:
     @property
     def missing_copies(self) -> int:
         """Copies that are still to be made, between machines that can be reached."""
-        return sum(len(lacking) for lacking in self._lacking.values())
+        return sum(map(len, self._wanted.values()))
 
     # -- planning
 
@@ -224,33 +247,28 @@ class Replication:
         )
 
     def _transfers(self, reachable: list[NodeId], busy: Collection[Transfer], limits: Limits) -> Iterator[Transfer]:
-        sending = dict.fromkeys(reachable, 0)
-        receiving = dict.fromkeys(reachable, 0)
-        under_way = {(transfer.track, transfer.target) for transfer in busy}
-        names = {(transfer.name, transfer.target) for transfer in busy}
-        for transfer in busy:
-            sending[transfer.source] = sending.get(transfer.source, 0) + 1
-            receiving[transfer.target] = receiving.get(transfer.target, 0) + 1
-        for target in reachable:
-            # The newest first: a song that was just dropped in does not wait behind a first synchronisation.
-            for track in islice(reversed(self._lacking.get(target, {})), _MAX_LOOKED_AT):
-                if receiving[target] >= limits.per_target or min(sending.values()) >= limits.per_source:
-                    break
-                name = self._names[track]
-                if (track, target) in under_way or (name, target) in names:
-                    continue
-                source = self._source(track, target, sending, limits)
-                if source is None or self._holdings.at(target, name) is not None:
-                    continue
-                names.add((name, target))
-                sending[source] += 1
-                receiving[target] += 1
-                yield Transfer(track, name, self._tracks[track].size_bytes, source, target)
+        slots = _Slots(busy, limits)
+        heads = [(head[1], *pair, head[0]) for pair in self._queues if (head := self._head(pair, slots))]
+        heapify(heads)
+        # The newest first: a song that was just dropped in does not wait behind a first synchronisation.
+        while heads:
+            _number, source, target, track = heappop(heads)
+            transfer = Transfer(track, self._names[track], self._tracks[track].size_bytes, source, target)
+            if slots.take(transfer):
+                yield transfer
+                if head := self._head((source, target), slots):
+                    heappush(heads, (head[1], source, target, head[0]))
 
-    def _source(self, track: TrackId, target: NodeId, sending: dict[NodeId, int], limits: Limits) -> NodeId | None:
-        """The holder with the least to do; among equals another one for each track and target."""
-        free = [machine for machine in self.holders(track) if sending[machine] < limits.per_source]
-        return min(free, key=lambda who: (sending[who], weight(who, track + target), who), default=None)
+    def _head(self, pair: tuple[NodeId, NodeId], slots: "_Slots") -> tuple[TrackId, int] | None:
+        """The newest track that could go from one machine to another now, and its (negative) number."""
+        source, target = pair
+        if not slots.free(source, target):
+            return None
+        for track, number in islice(reversed(self._queues[pair].items()), _MAX_LOOKED_AT):
+            name = self._names[track]
+            if not slots.is_taken(track, name, target) and self._holdings.at(target, name) is None:
+                return track, -number
+        return None
 
     def _renames(self, track: TrackId) -> Iterator[Rename]:
         agreed = self._names[track]
@@ -270,14 +288,25 @@ class Replication:
     def _revise(self, tracks: Iterable[TrackId], names_too: bool = True) -> None:
         """Work out anew what there is to do for some tracks."""
         for track in tracks:
-            wanted = self._wanting(track)
-            for machine, lacking in self._lacking.items():
-                if machine not in wanted:
-                    lacking.pop(track, None)
-            for machine in wanted:
-                self._lacking.setdefault(machine, {}).setdefault(track)
+            self._revise_copies(track)
             if names_too:
                 self._revise_name(track)
+
+    def _revise_copies(self, track: TrackId) -> None:
+        before, now = self._wanted.pop(track, {}), self._wanting(track)
+        if now:
+            self._wanted[track] = now
+        if before == now:
+            return
+        for target, source in before.items():
+            if now.get(target) != source:
+                queue = self._queues[source, target]
+                del queue[track]
+                if not queue:
+                    del self._queues[source, target]
+        self._numbers += 1
+        for target, source in now.items():
+            self._queues.setdefault((source, target), {}).setdefault(track, self._numbers)
 
     def _revise_name(self, track: TrackId) -> None:
         self._misnamed.discard(track)
@@ -289,14 +318,49 @@ class Replication:
         if any(self._holdings.owner(name) != track for name in known - {agreed}):
             self._misnamed.add(track)
 
-    def _wanting(self, track: TrackId) -> list[NodeId]:
-        """Machines that should fetch a track, as long as one that holds it can be reached."""
+    def _wanting(self, track: TrackId) -> dict[NodeId, NodeId]:
+        """Machines that should fetch a track, and from whom; none while nobody that holds it can be reached."""
         if track not in self._tracks or track in self._tombstones:
-            return []
+            return {}
         holders = self._holdings.holders(track).keys()
-        if holders <= self._away:
-            return []
-        candidates = self._labels.keys() - self._away - holders
-        if self._replicas == ALL_MACHINES:
-            return list(candidates)
-        return ranked(candidates, track)[: max(self._replicas - len(holders), 0)]
+        sources = sorted(who for who in holders - self._away if (track, who) not in self._set_aside)
+        if not sources:
+            return {}
+        targets: Iterable[NodeId] = self._labels.keys() - self._away - holders
+        if self._set_aside:
+            targets = [who for who in targets if (track, who) not in self._set_aside]
+        if self._replicas != ALL_MACHINES:
+            targets = ranked(targets, track)[: max(self._replicas - len(holders), 0)]
+        if len(sources) == 1:
+            return dict.fromkeys(targets, sources[0])
+        # Another source for each target and track: all holders share the work.
+        return {target: sources[weight(target, track) % len(sources)] for target in targets}
+
+
+class _Slots:
+    """How much more each machine may send and receive, and what is under way."""
+
+    def __init__(self, busy: Collection[Transfer], limits: Limits) -> None:
+        self._limits = limits
+        self._sending: Counter[NodeId] = Counter(transfer.source for transfer in busy)
+        self._receiving: Counter[NodeId] = Counter(transfer.target for transfer in busy)
+        self._tracks = {(transfer.track, transfer.target) for transfer in busy}
+        self._names = {(transfer.name, transfer.target) for transfer in busy}
+
+    def free(self, source: NodeId, target: NodeId) -> bool:
+        sends, receives = self._sending[source], self._receiving[target]
+        return sends < self._limits.per_source and receives < self._limits.per_target
+
+    def is_taken(self, track: TrackId, name: str, target: NodeId) -> bool:
+        return (track, target) in self._tracks or (name, target) in self._names
+
+    def take(self, transfer: Transfer) -> bool:
+        """Whether there is still room; if so it is taken."""
+        source, target = transfer.source, transfer.target
+        if not self.free(source, target) or self.is_taken(transfer.track, transfer.name, target):
+            return False
+        self._sending[source] += 1
+        self._receiving[target] += 1
+        self._tracks.add((transfer.track, target))
+        self._names.add((transfer.name, target))
+        return True

@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-_BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Control characters, line and paragraph separators, lone surrogates, and what turns the direction of a line around.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _SPACE_RUN = re.compile(r"\s+")
 
 # Letters that Unicode does not decompose, and punctuation that nobody types into a search box.
@@ -28,17 +29,22 @@ class _Folds(dict[int, str]):
 _FOLDS = _Folds()
 
 
+def unsafe_character(text: str) -> str:
+    """The first character that could harm a terminal, a list or a file name; empty when there is none."""
+    match = _UNSAFE.search(text)
+    return match[0] if match else ""
+
+
 def is_unsafe_character(character: str) -> bool:
-    """Control characters, line separators, lone surrogates, and what turns the direction of a line around."""
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI_CONTROLS
+    """Whether a character could harm a terminal, a list or a file name."""
+    return _UNSAFE.match(character) is not None
 
 
 def one_line(text: str, max_characters: int) -> str:
     """Text as one line that is safe to print: NFC, runs of space folded, nothing that controls a terminal."""
     text = text[: 4 * max_characters]
     if not (text.isascii() and text.isprintable()):
-        spaced = "".join(" " if is_unsafe_character(c) else c for c in text)
-        text = unicodedata.normalize("NFC", spaced)
+        text = unicodedata.normalize("NFC", _UNSAFE.sub(" ", text))
     return _SPACE_RUN.sub(" ", text).strip()[:max_characters].rstrip()
 
 

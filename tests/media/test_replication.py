@@ -1,0 +1,463 @@
+from collections.abc import Iterable
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hocket.core.ids import NodeId, TrackId
+from hocket.core.sound import AudioFormat
+from hocket.core.track import Track
+from hocket.media.holdings import Holdings, label_of
+from hocket.media.manifest import (
+    Manifest,
+    ManifestChange,
+    StaleManifest,
+    applied,
+    change_between,
+    fault,
+    manifest_of,
+)
+from hocket.media.paths import is_library_name
+from hocket.media.rendezvous import ranked
+from hocket.media.replication import Limits, Removal, Rename, Replication, Transfer
+from hocket.media.tombstones import Tombstones
+
+A, B, C, D = (NodeId(f"plane-{letter * 12}") for letter in "abcd")
+X, Y, Z = (TrackId(digit * 64) for digit in "123")
+
+
+def track(key: TrackId, *names: str) -> Track:
+    name, *aliases = names
+    form = AudioFormat(44_100, 2, 16)
+    return Track(key, name, name[:-4], format=form, frames=1, size_bytes=48, data_bytes=4, aliases=tuple(aliases))
+
+
+def replication(folders: dict[NodeId, list[Track]], replicas: int = 0) -> Replication:
+    shared = Replication(replicas)
+    for machine, tracks in folders.items():
+        shared.join(machine, machine[-1])
+        assert shared.take(Manifest(machine, 1, tuple(tracks))) == []
+    return shared
+
+
+class TestManifest:
+    def test_changes_lead_from_one_to_the_next(self) -> None:
+        old = manifest_of(
+            A, 1, [track(X, "x.wav"), track(Y, "y.wav"), Track(TrackId(""), "bad.mp3", "", problem="MP3")]
+        )
+        new = manifest_of(A, 2, [track(Y, "y.wav", "other.wav"), track(Z, "z.wav")])
+        change = change_between(old, new)
+        assert [one.id for one in change.added] == [Y, Z]
+        assert change.removed == (X,)
+        assert set(applied(old, change).tracks) == set(new.tracks)
+
+    def test_a_change_of_another_revision_is_stale(self) -> None:
+        with pytest.raises(StaleManifest, match="known at 3"):
+            applied(Manifest(A, 3), ManifestChange(A, 2, 4))
+        shared = replication({A: []})
+        with pytest.raises(StaleManifest):
+            shared.change(ManifestChange(A, 5, 6))
+        with pytest.raises(StaleManifest, match="not a member"):
+            shared.take(Manifest(B, 1))
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            track(X, "../x.wav"), track(X, "/etc/x.wav"), track(X, "a" * 300 + ".wav"), track(X, "a\x1b.wav"),
+            track(X, "ok.wav", "a/../../b.wav"), track(X, "script.sh"), track(X, ".hocket-x.wav"),
+            track(X, "u\u0308.wav"), track(TrackId("xyz"), "x.wav"),
+            track(TrackId("../" + "a" * 61), "x.wav"), Track(X, "x.wav", "x"),
+        ],
+    )  # fmt: skip
+    def test_what_a_peer_offers_is_checked(self, bad: Track) -> None:
+        assert fault(bad).isprintable()
+        shared = replication({A: [], B: []})
+        (refused,) = shared.take(Manifest(A, 2, (bad, track(Z, "fine.wav"))))
+        assert refused.startswith(A)
+        assert [one.track for one in shared.plan().transfers] == [Z]
+
+
+class TestRendezvous:
+    def test_a_machine_that_comes_moves_only_its_share(self) -> None:
+        tracks = [f"{number:064x}" for number in range(600)]
+        before = {key: ranked([A, B, C], key)[0] for key in tracks}
+        after = {key: ranked([D, C, B, A], key)[0] for key in tracks}
+        moved = [key for key in tracks if before[key] != after[key]]
+        assert all(after[key] == D for key in moved)
+        assert 90 < len(moved) < 220
+        assert {machine: 130 < sum(1 for one in before.values() if one == machine) < 270 for machine in (A, B, C)} == {
+            A: True,
+            B: True,
+            C: True,
+        }
+
+
+class TestPlan:
+    def test_everyone_gets_everything_within_limits(self) -> None:
+        shared = replication({A: [track(TrackId(f"{n:064x}"), f"{n}.wav") for n in range(9)], B: [], C: []})
+        plan = shared.plan(limits=Limits(per_source=3, per_target=2))
+        assert [one.source for one in plan.transfers] == [A, A, A]
+        assert sorted(one.target for one in plan.transfers) == [B, B, C]
+        assert shared.missing_copies == 18
+        more = shared.plan(plan.transfers[1:], Limits(3, 2)).transfers
+        assert len(more) == 1
+        assert more[0] not in plan.transfers[1:]
+        assert not shared.plan(plan.transfers, Limits(3, 2))
+
+    def test_the_newest_goes_first(self) -> None:
+        shared = replication({A: [track(TrackId(f"{n:064x}"), f"{n}.wav") for n in range(9)], B: []})
+        shared.change(ManifestChange(A, 1, 2, (track(X, "new.wav"),)))
+        assert shared.plan(limits=Limits(1, 1)).transfers == (Transfer(X, "new.wav", 48, A, B),)
+
+    def test_sources_share_the_work(self) -> None:
+        tracks = [track(TrackId(f"{n:064x}"), f"{n}.wav") for n in range(40)]
+        shared = replication({A: tracks, B: tracks, C: tracks, D: []})
+        sources = [one.source for one in shared.plan(limits=Limits(per_source=4, per_target=12)).transfers]
+        assert sorted(sources) == [A] * 4 + [B] * 4 + [C] * 4
+
+    def test_replicas_are_counted_and_ranked(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: [], C: [], D: []}, replicas=2)
+        (transfer,) = shared.plan().transfers
+        assert transfer.target == ranked([B, C, D], X)[0]
+        assert shared.missing_copies == 1
+        shared.take(Manifest(transfer.target, 2, (track(X, "x.wav"),)))
+        assert not shared.plan()
+        shared.away(A)  # perhaps for a moment only: its copy counts
+        assert not shared.plan()
+        shared.leave(A)
+        assert len(shared.plan().transfers) == 1
+
+    def test_what_only_an_absent_machine_holds_waits(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: []})
+        shared.away(A)
+        assert not shared.plan()
+        assert shared.holders(X) == frozenset()
+        shared.join(A)
+        assert len(shared.plan().transfers) == 1
+
+    def test_a_vanished_file_is_healed(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: [track(X, "x.wav")]})
+        assert not shared.plan()
+        shared.change(ManifestChange(B, 1, 2, removed=(X,)))
+        assert shared.plan().transfers == (Transfer(X, "x.wav", 48, A, B),)
+
+    def test_other_names_of_the_same_bytes_are_left_alone(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: [track(X, "other.wav")], C: []})
+        (transfer,) = shared.plan().transfers
+        assert (transfer.target, transfer.name) == (C, "x.wav")
+        assert not shared.plan().renames
+        assert shared.track(X).aliases == ("other.wav",)
+
+    def test_one_name_for_two_tracks_keeps_both(self) -> None:
+        shared = replication({A: [track(X, "song.wav")], B: [track(Y, "song.wav")]})
+        plan = shared.plan()
+        assert plan.renames == (Rename(B, Y, "song.wav", "song (b).wav"),)
+        assert plan.transfers == (Transfer(Y, "song (b).wav", 48, B, A),)  # X has to wait for the name
+        shared.take(Manifest(B, 2, (track(Y, "song (b).wav"),)))
+        assert Transfer(X, "song.wav", 48, A, B) in shared.plan().transfers
+        assert sorted(one.name for one in shared.tracks()) == ["song (b).wav", "song.wav"]
+
+    def test_the_name_that_more_machines_know_stays(self) -> None:
+        shared = replication({A: [track(X, "song.wav")], B: [track(Y, "song.wav")], C: [track(Y, "song.wav")]})
+        assert shared.plan().renames == (Rename(A, X, "song.wav", "song (a).wav"),)
+
+    def test_long_names_stay_within_what_disks_hold(self) -> None:
+        name = "d/" + "é" * 125 + ".wav"
+        shared = replication({A: [track(X, name)], B: [track(Y, name)]})
+        (rename,) = shared.plan().renames
+        assert is_library_name(rename.new_name)
+        assert rename.new_name.endswith("é (b).wav")
+
+    def test_labels_cannot_harm(self) -> None:
+        shared = Replication()
+        for machine, label, key in ((A, "x", X), (B, "../..\\\x1b[1m" + "long" * 99, Y)):
+            shared.join(machine, label)
+            shared.take(Manifest(machine, 1, (track(key, "s.wav"),)))
+        (rename,) = shared.plan().renames
+        assert is_library_name(rename.new_name)
+        assert "/" not in rename.new_name
+        assert label_of("///") == "---"
+        assert label_of(" . ") == "-"
+
+
+class TestRemoval:
+    def test_a_removed_track_leaves_every_machine_and_stays_away(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: [track(X, "x.wav")], C: []})
+        shared.away(B)
+        shared.remove(X)
+        plan = shared.plan()
+        assert plan.removals == (Removal(A, X), Removal(C, X))
+        assert not plan.transfers
+        assert list(shared.tracks()) == []
+        for machine in (A, C):
+            shared.take(Manifest(machine, 2))
+            shared.acknowledge(machine, X)
+        assert not shared.plan()
+        shared.join(B)  # it comes back with the track that it did not know to be removed
+        shared.take(Manifest(B, 2, (track(X, "x.wav"),)))
+        assert shared.plan().removals == (Removal(B, X),)
+        assert not shared.plan().transfers
+
+    def test_a_file_put_back_ends_the_removal(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: []})
+        shared.remove(X)
+        shared.take(Manifest(A, 2))
+        shared.acknowledge(A, X)
+        shared.take(Manifest(A, 3, (track(X, "again.wav"),)))
+        assert shared.removed == ()
+        assert shared.plan().transfers == (Transfer(X, "again.wav", 48, A, B),)
+
+    def test_a_machine_that_joins_later_brings_its_music(self) -> None:
+        shared = replication({A: [track(X, "x.wav")]})
+        shared.remove(X)
+        shared.join(B)
+        shared.take(Manifest(B, 1, (track(X, "x.wav"),)))
+        assert shared.removed == ()
+        assert not shared.plan().removals
+
+    def test_a_removal_outlives_the_prime(self) -> None:
+        shared = replication({A: [track(X, "x.wav")]})
+        shared.remove(X)
+        again = Replication(removed=shared.removed)
+        again.join(A)
+        again.take(Manifest(A, 1, (track(X, "x.wav"),)))
+        assert again.plan().removals == (Removal(A, X),)
+
+    def test_restore(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: []})
+        shared.remove(X)
+        assert shared.restore(X)
+        assert not shared.restore(X)
+        assert shared.plan().transfers == (Transfer(X, "x.wav", 48, A, B),)
+
+    def test_a_removed_tracks_name_is_free(self) -> None:
+        shared = replication({A: [track(X, "s.wav")], B: [track(Y, "s.wav")]})
+        assert shared.plan().renames
+        shared.remove(X)
+        assert not shared.plan().renames
+        assert not shared.plan().transfers  # the name is still taken on A's disk
+        shared.take(Manifest(A, 2))
+        assert shared.plan().transfers == (Transfer(Y, "s.wav", 48, B, A),)
+
+    def test_a_machine_that_left_owes_nothing(self) -> None:
+        stones = Tombstones()
+        stones.remove(X, [A, B])
+        stones.forget_machine(A)
+        assert stones.owed_by(A) == []
+        assert stones.owed_by(B) == [X]
+
+
+class World:
+    """Disks, links that break, and a prime that sees only what was reported."""
+
+    def __init__(self, seed: int, machines: int, replicas: int) -> None:
+        self.random = Random(seed)
+        self.machines = [A, B, C, D][:machines]
+        self.disks: dict[NodeId, dict[str, TrackId]] = {machine: {} for machine in self.machines}
+        self.bin: set[TrackId] = set()
+        self.cut: set[NodeId] = set()
+        self.revision = 0
+        self.running: list[Transfer] = []
+        self.reported: dict[NodeId, Manifest] = {}
+        self.prime = Replication(replicas)
+        for machine in self.machines:
+            self.prime.join(machine, "same label" if seed % 3 == 0 else machine[-1])
+            self.report(machine)
+
+    def manifest(self, machine: NodeId) -> Manifest:
+        self.revision += 1
+        names: dict[TrackId, list[str]] = {}
+        for name, key in sorted(self.disks[machine].items()):
+            names.setdefault(key, []).append(name)
+        return Manifest(machine, self.revision, tuple(track(key, *held) for key, held in names.items()))
+
+    def report(self, machine: NodeId) -> None:
+        new, old = self.manifest(machine), self.reported.get(machine)
+        if old is None or self.random.random() < 0.3:
+            refused = self.prime.take(new)
+        else:
+            refused = self.prime.change(change_between(old, new))
+        assert refused == []
+        self.reported[machine] = new
+
+    def everything(self) -> set[TrackId]:
+        return {key for disk in self.disks.values() for key in disk.values()} | self.bin
+
+    # what people and networks do
+
+    def put(self, machine: NodeId, name: str, key: TrackId) -> None:
+        self.disks[machine][name] = key
+
+    def delete(self, machine: NodeId, name: str) -> None:
+        self.disks[machine].pop(name, None)
+
+    def cut_off(self, machine: NodeId) -> None:
+        self.cut.add(machine)
+        self.prime.away(machine)
+        self.running = [one for one in self.running if machine not in (one.source, one.target)]
+
+    def heal(self, machine: NodeId) -> None:
+        if machine in self.cut:
+            self.cut.discard(machine)
+            self.prime.join(machine)
+            del self.reported[machine]
+            self.report(machine)
+
+    # what the plan makes machines do
+
+    def work(self, share: float) -> bool:
+        """Carry out part of a plan, some of it twice or too late; whether there was anything to do."""
+        plan = self.prime.plan(self.running, Limits(2, 2))
+        before = self.everything()
+        for transfer in plan.transfers:
+            assert not {transfer.source, transfer.target} & self.cut
+            if self.random.random() < share:
+                self.running.append(transfer)
+        for rename in plan.renames:
+            if self.random.random() < share:
+                self.rename(rename)
+        for removal in plan.removals:
+            if self.random.random() < share:
+                self.remove(removal)
+        assert self.everything() == before
+        return bool(plan)
+
+    def rename(self, rename: Rename) -> None:
+        disk = self.disks[rename.machine]
+        if disk.get(rename.old_name) == rename.track and rename.new_name not in disk:
+            assert is_library_name(rename.new_name)
+            disk[rename.new_name] = disk.pop(rename.old_name)
+
+    def remove(self, removal: Removal) -> None:
+        disk = self.disks[removal.machine]
+        self.running = [one for one in self.running if (one.target, one.track) != (removal.machine, removal.track)]
+        for name in [name for name, key in disk.items() if key == removal.track]:
+            del disk[name]
+            self.bin.add(removal.track)
+        self.report(removal.machine)
+        self.prime.acknowledge(removal.machine, removal.track)
+
+    def finish(self, share: float) -> None:
+        for transfer in list(self.running):
+            if self.random.random() < share:
+                self.running.remove(transfer)
+                target = self.disks[transfer.target]
+                if transfer.track in self.disks[transfer.source].values() and transfer.name not in target:
+                    target[transfer.name] = transfer.track
+
+    def settle(self) -> None:
+        """Everyone is reachable and nobody touches anything any more."""
+        for machine in list(self.cut):
+            self.heal(machine)
+        for _ in range(400):
+            self.finish(1.0)
+            for machine in self.machines:
+                self.report(machine)
+            if not self.work(1.0) and not self.running:
+                return
+        raise AssertionError(f"never settles: {self.prime.plan()} {self.disks}")
+
+
+NAMES = st.sampled_from(["a.wav", "b.wav", "d/a.wav", "a (a).wav", "a (same label).wav"])
+TRACKS = st.sampled_from([X, Y, Z, TrackId("4" * 64)])
+MACHINES = st.sampled_from([A, B, C])
+STEPS = st.one_of(
+    st.tuples(st.just("put"), MACHINES, NAMES, TRACKS),
+    st.tuples(st.just("put"), MACHINES, NAMES, TRACKS),
+    st.tuples(st.just("delete"), MACHINES, NAMES),
+    st.tuples(st.just("cut_off"), MACHINES),
+    st.tuples(st.just("heal"), MACHINES),
+    st.tuples(st.just("report"), MACHINES),
+    st.tuples(st.just("work"), st.sampled_from([0.3, 1.0])),
+    st.tuples(st.just("finish"), st.sampled_from([0.3, 1.0])),
+    st.tuples(st.just("say_remove"), TRACKS),
+    st.tuples(st.just("say_restore"), TRACKS),
+)
+
+
+def run(world: World, steps: Iterable[tuple[object, ...]]) -> None:
+    for what, *arguments in steps:
+        if what == "say_remove":
+            world.prime.remove(arguments[0])  # type: ignore[arg-type]
+        elif what == "say_restore":
+            world.prime.restore(arguments[0])  # type: ignore[arg-type]
+        elif what == "report" and arguments[0] in world.cut:
+            continue
+        else:
+            getattr(world, str(what))(*arguments)
+        check_against_a_new_prime(world)
+
+
+def check_against_a_new_prime(world: World) -> None:
+    """What was worked out change by change is what the same reports give at once."""
+    prime = world.prime
+    fresh = Replication(prime._replicas, prime.removed)
+    for machine in reversed(world.machines):
+        fresh.join(machine, prime._labels[machine])
+    for machine, manifest in world.reported.items():
+        fresh.take(manifest)
+        if machine in world.cut:
+            fresh.away(machine)
+    assert {(one.id, one.name, one.aliases) for one in fresh.tracks()} == {
+        (one.id, one.name, one.aliases) for one in prime.tracks()
+    }
+    assert fresh.missing_copies == prime.missing_copies
+    ours, theirs = prime.plan(limits=Limits(99, 99)), fresh.plan(limits=Limits(99, 99))
+    assert {(one.track, one.target, one.name) for one in ours.transfers} == {
+        (one.track, one.target, one.name) for one in theirs.transfers
+    }
+    assert sorted(ours.renames, key=repr) == sorted(theirs.renames, key=repr)
+    assert sorted(ours.removals, key=repr) == sorted(theirs.removals, key=repr)
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 10**6), st.lists(STEPS, max_size=25), st.integers(2, 4))
+def test_whatever_happens_the_library_converges_and_no_bytes_are_lost(
+    seed: int, steps: list[tuple[object, ...]], machines: int
+) -> None:
+    world = World(seed, 4 if machines == 4 else 3, replicas=0)
+    run(world, steps)
+    held = world.everything()
+    world.settle()
+    assert world.everything() == held
+    removed = {stone.track for stone in world.prime.removed}
+    on_disks = [set(disk.values()) for disk in world.disks.values()]
+    assert all(keys == on_disks[0] for keys in on_disks)
+    assert not on_disks[0] & removed
+    assert on_disks[0] | removed >= held - world.bin
+    assert world.prime.missing_copies == 0
+    # A name means the same on all machines.
+    meanings: dict[str, set[TrackId]] = {}
+    for disk in world.disks.values():
+        for name, key in disk.items():
+            meanings.setdefault(name, set()).add(key)
+    assert all(len(keys) == 1 for keys in meanings.values())
+    listed = list(world.prime.tracks())
+    assert len({one.name for one in listed}) == len(listed) == len(on_disks[0])
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), st.lists(STEPS, max_size=25), st.integers(1, 3))
+def test_replicas_are_reached_and_no_bytes_are_lost(seed: int, steps: list[tuple[object, ...]], replicas: int) -> None:
+    world = World(seed, 4, replicas)
+    run(world, steps)
+    held = world.everything()
+    world.settle()
+    assert world.everything() == held
+    for one in world.prime.tracks():
+        copies = sum(one.id in disk.values() for disk in world.disks.values())
+        assert copies >= min(replicas, 4)
+
+
+def test_holdings_forget_what_is_gone() -> None:
+    holdings = Holdings()
+    holdings.put(A, X, ("a.wav", "b.wav"))
+    holdings.put(A, X, ("c.wav",))
+    assert holdings.claimants(["a.wav", "b.wav"]) == set()
+    assert holdings.at(A, "c.wav") == X
+    assert holdings.take(A, X) == ("c.wav",)
+    assert holdings.take(A, X) == ()
+    assert X not in holdings
+    assert holdings._claims == {}
+    assert holdings._held == {}
