@@ -107,23 +107,29 @@ class Shelf:
         while True:
             try:
                 async with contextlib.aclosing(
-                    follow(self.music, self.index, self._note_progress, news=self._news)
+                    follow(self.music, self.index, self._note_progress, news=self._news, on_trouble=self._note_problem)
                 ) as libraries:
                     async for library in libraries:
                         self._take(library)
             except HocketError as error:
                 if self._problem != str(error):
                     log.warning("%s", error)
-                self._problem = str(error)
+                self._note_problem(str(error))
+            except Exception:
+                log.exception("a bug while looking at %s", self.music)
+                self._note_problem(f"looking at {self.music} failed; the log tells why")
             await asyncio.sleep(RETRY_S)
 
     def _take(self, library: Library) -> None:
         self._library = library
         self._progress = (0, 0)
-        self._problem = ""
+        self._note_problem("")
         self._revision += 1
         log.info("%d tracks in %s", len(library.catalogue), self.music)
         self._on_change(self._revision, len(library.catalogue))
+
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem
 
     def _note_progress(self, progress: Progress) -> None:
         """Called by the scanning thread."""

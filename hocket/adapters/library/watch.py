@@ -145,13 +145,14 @@ async def follow(
     on_progress: OnProgress | None = None,
     quiet_s: float = QUIET_S,
     news: News | None = None,
+    on_trouble: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[Library, None]:
     """The library now, then again after each change; the index file is up to date each time.
 
-    Close it with `contextlib.aclosing`. When the folder goes away it says so in the log, keeps the last
-    library, and takes up again when the folder is back; likewise when the index cannot be written.
-    Raises HocketError when that is so at the start (MUSIC_UNREADABLE, DATA_UNWRITABLE).
-    `on_progress` is called in another thread.
+    Close it with `contextlib.aclosing`. When the folder goes away it says so in the log and to `on_trouble`
+    ("" once that is over), keeps the last library, and takes up again when the folder is back; likewise when
+    the index cannot be written. Raises HocketError when that is so at the start (MUSIC_UNREADABLE,
+    DATA_UNWRITABLE). `on_progress` is called in another thread.
     """
     news = news or News()
     library: Library | None = None
@@ -162,6 +163,8 @@ async def follow(
                 while True:
                     for path in found.unsettled:
                         watch.note(path)
+                    if on_trouble:
+                        on_trouble("")
                     if library is None or found.library.diff(library):
                         library = found.library
                         yield library
@@ -175,6 +178,8 @@ async def follow(
             if library is None:
                 raise
             log.warning("%s; until then the last list of tracks stands", error)
+            if on_trouble:
+                on_trouble(str(error))
             await asyncio.sleep(_RETRY_S)
 
 
