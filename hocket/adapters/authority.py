@@ -17,6 +17,9 @@ from hocket.auth.keys import SigningKey
 from hocket.auth.tickets import Grant, sign_grant
 from hocket.core.clock import NS_PER_S, Clock
 from hocket.core.ids import NODE_ID_RANDOM_BYTES, NodeId, Role, node_id, role_of
+from hocket.core.track import Track
+from hocket.relay.chunks import Manifest
+from hocket.relay.vouched import vouch
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -91,6 +94,10 @@ class Authority:
     def grant(self, node: NodeId, ticket_key: bytes, expires_ns: int) -> bytes:
         """Leave for an auth node to sign tickets with this key until then, in cluster time."""
         return sign_grant(Grant(node, ticket_key, expires_ns), self._signing_key)
+
+    def vouch(self, track: Track, manifest: Manifest) -> bytes:
+        """The cluster's word for a track and its bytes."""
+        return vouch(track, manifest, self._key.sign)
 
     def ensure_operator(self, folder: DataFolder) -> Credentials:
         """The operator's credentials in this folder, made (again) where they are missing, damaged or old."""

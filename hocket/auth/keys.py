@@ -16,6 +16,7 @@ class Purpose(Enum):
     GRANT = b"hocket grant 1\n"
     TICKET = b"hocket ticket 1\n"
     POSSESSION = b"hocket possession 1\n"
+    FRIEND = b"hocket friend 1\n"
 
 
 class SigningKey:
@@ -33,6 +34,10 @@ class SigningKey:
     def sign(self, purpose: Purpose, message: bytes) -> bytes:
         """SIGNATURE_BYTES bytes."""
         return self._key.sign(purpose.value + message)
+
+    def sign_canonical(self, message: bytes) -> bytes:
+        """For messages that begin with a domain of their own, as `hocket.relay.keys.canonical` makes them."""
+        return self._key.sign(message)
 
     def __repr__(self) -> str:
         return f"SigningKey(public={self.public.hex()})"

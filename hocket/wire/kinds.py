@@ -112,10 +112,12 @@ class Kind(IntEnum):
     MEMBERS = 186
     PARENTS = 187
     WISH = 188
-    SIGNED_MANIFEST = 189
+    TRACK_VOUCHED = 189
     GET_MANIFEST = 190
     MANIFEST_PAGE = 191
     GET_MANIFEST_PAGE = 192
+    PULSE = 193
+    LISTENS = 194
 
     # one library on many machines: 140-169
     HOLDS_PAGE = 140

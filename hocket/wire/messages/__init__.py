@@ -1,6 +1,6 @@
 """All declarations. Importing this package fills the register."""
 
 from hocket.wire import hello
-from hocket.wire.messages import common, login, nodes, operator, planes, tracks
+from hocket.wire.messages import common, library, login, nodes, operator, planes, together, tracks
 
-__all__ = ["common", "hello", "login", "nodes", "operator", "planes", "tracks"]
+__all__ = ["common", "hello", "library", "login", "nodes", "operator", "planes", "together", "tracks"]

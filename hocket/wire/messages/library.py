@@ -19,8 +19,8 @@ PLANE = frozenset({Role.PLANE})
 AT_PRIME = frozenset({Role.PRIME})
 OPERATOR = frozenset({Role.OPERATOR})
 
-MAX_REMOVED_IDS = 2000
-"""64 digits each: half a message."""
+MAX_REMOVED_IDS = 100
+"""They fit beside a full page of tracks; when more is gone the whole list is sent."""
 
 MAX_TRANSFERS_SHOWN = 64
 
@@ -61,6 +61,7 @@ class ReplicaState(Message, kind=Kind.REPLICA_STATE, senders=PLANE, receivers=AT
     address: HostPort
     transfers: Annotated[tuple[TransferState, ...], Meta(max_length=MAX_TRANSFERS_SHOWN)] = ()
     problem: Text = ""
+    label: ShortText = ""  # what people call the machine: names are made of it in a conflict
 
 
 class FetchOrder(Message, kind=Kind.FETCH_ORDER, senders=AT_PRIME, receivers=PLANE):
