@@ -225,20 +225,23 @@ class Link(asyncio.BufferedProtocol):
             self.opened.set_result(None)
 
     def _take_reply(self, frame: Frame) -> None:
-        request, future = self._waiting.pop(frame.correlation, (None, None))
+        request, future = self._waiting.get(frame.correlation, (None, None))
         if request is None or future is None or future.done():
             return  # asked, given up on, answered after all
+        reply: Message | bytes
         if frame.flags & Flag.RAW:
             if type(request).reply is None or type(request).reply.kind is not Kind.CHUNK:  # type: ignore[union-attr]
                 raise ProtocolError(f"raw bytes are no answer to {type(request).__name__}")
-            future.set_result(frame.body)
-            return
-        reply = codec.decode(frame)
+            reply = frame.body
+        else:
+            reply = codec.decode(frame)
+            if not isinstance(reply, ErrorReply):
+                permissions.check_reply(request, reply)
+        del self._waiting[frame.correlation]  # not before: a reply that breaks the rules fails what waits for it
         if isinstance(reply, ErrorReply):
             future.set_exception(reply.error())
-            return
-        permissions.check_reply(request, reply)
-        future.set_result(reply)
+        else:
+            future.set_result(reply)
 
     def _take_message(self, frame: Frame) -> None:
         message = codec.decode(frame)
@@ -270,10 +273,13 @@ class Link(asyncio.BufferedProtocol):
         except Exception:
             log.exception("a bug while answering %s", type(message).__name__)
             answer = HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
-        expected = type(message).reply
-        if expected is None:
+        if type(message).reply is None:
             return
-        self._reply(correlation, answer if answer is not None else Done())
+        try:
+            self._reply(correlation, answer if answer is not None else Done())
+        except ProtocolError as error:  # too large for one message
+            log.error("the answer to %s: %s", type(message).__name__, error)
+            self._reply(correlation, error)
 
     def _reply(self, correlation: int, answer: Message | HocketError) -> None:
         if self._error is not None:
@@ -379,6 +385,8 @@ async def connect(
     except OSError as error:
         _give_up(transport)
         raise NotReachable(f"{address} cannot be reached: {_reason(error)}", hint="is it running there?") from None
+    except ValueError:  # of the resolver: no name has such letters, or so many
+        raise NotReachable(f"{str(address)!r} is no address", hint="write HOST:PORT, as in 192.168.1.5:50001") from None
     except BaseException:
         _give_up(transport)
         raise
@@ -451,9 +459,9 @@ class LinkServer:
                 ssl_handshake_timeout=limits.HELLO_TIMEOUT_S,
                 ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise HocketError(
-                f"cannot listen on {address}: {error.strerror or error}",
+                f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}",
                 code=ErrorCode.PORT_BUSY,
                 hint="another program has the port, or the address is not of this machine; choose another --listen",
             ) from None

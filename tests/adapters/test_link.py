@@ -20,6 +20,7 @@ from hocket.wire.message import Message
 from hocket.wire.messages.common import Authority, AuthorityGet, Done, ErrorReply, Ping, Pong
 from hocket.wire.messages.login import LogOut
 from hocket.wire.messages.nodes import Drain, Heartbeat, HeartbeatHeard
+from hocket.wire.messages.operator import Invite
 from tests.kit.identities import credentials
 
 HERE = HostPort("127.0.0.1", 0)
@@ -52,6 +53,10 @@ class Owner:
                     self.cancelled.set()
                     raise
                 return HeartbeatHeard(15)
+            case Heartbeat(load=16):
+                return Invite("x" * limits.MAX_CONTROL_BODY_BYTES)
+            case Heartbeat(load=17):
+                return Pong()
             case Heartbeat():
                 return HeartbeatHeard(message.load)
             case AuthorityGet():
@@ -137,6 +142,30 @@ def test_errors_keep_code_text_hint_and_wait() -> None:
         assert "ZeroDivision" not in bug.value.text
         assert await link.request(Ping(), Pong) == Pong(), "the link goes on after both"
         link.close()
+        await link.wait_closed()
+
+    with_scene(test)
+
+
+def test_an_answer_that_is_too_large_is_an_error_at_once() -> None:
+    async def test(scene: Scene) -> None:
+        link = await scene.as_node()
+        with pytest.raises(Refused) as caught:
+            await link.request(Heartbeat(16), HeartbeatHeard)
+        assert caught.value.code is ErrorCode.TOO_LARGE
+        assert await link.request(Ping(), Pong) == Pong()
+        link.close()
+        await link.wait_closed()
+
+    with_scene(test)
+
+
+def test_an_answer_to_another_question_fails_the_one_that_was_asked() -> None:
+    async def test(scene: Scene) -> None:
+        link = await scene.as_node()
+        with pytest.raises(ProtocolError, match="no answer"):
+            await link.request(Heartbeat(17), HeartbeatHeard)
+        assert not link.is_open
         await link.wait_closed()
 
     with_scene(test)
@@ -340,5 +369,19 @@ def test_nobody_there() -> None:
                 address, context, links.hello(Role.LISTENER, NodeId("")), Owner(), expect=(Role.PRIME, None)
             )
         assert str(address) in caught.value.text
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 80, "a\0b"])
+def test_what_cannot_be_a_host_is_no_bug(host: str) -> None:
+    async def run() -> None:
+        mine = links.hello(Role.LISTENER, NodeId(""))
+        with pytest.raises(NotReachable, match="no address"):
+            await links.connect(HostPort(host, 1), stranger_context(), mine, Owner(), expect=(Role.PRIME, None))
+        server = LinkServer(server_context(credentials(Role.PRIME, PRIME)), Role.PRIME, PRIME, Owner())
+        with pytest.raises(HocketError) as caught:
+            await server.start(HostPort(host, 0))
+        assert caught.value.code is ErrorCode.PORT_BUSY
 
     asyncio.run(run())
