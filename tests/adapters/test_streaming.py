@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -368,5 +369,21 @@ def test_too_many_connections_are_turned_away(with_scene: Callable[[Test], None]
             await scene.listener()
         assert await first.request(Ping(), Pong) == Pong()
         await close(first)
+
+    with_scene(test)
+
+
+def test_who_hangs_up_before_being_greeted_leaves_nothing(with_scene: Callable[[Test], None]) -> None:
+    async def test(scene: Scene) -> None:
+        faults: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+        for _ in range(20):
+            sock = socket.create_connection((scene.server.address.host, scene.server.address.port))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()  # a reset, which is there before the server has looked
+        link = await scene.playing()
+        link.close()
+        await link.wait_closed()
+        assert faults == []
 
     with_scene(test)

@@ -90,7 +90,8 @@ class Connection:
         self.stage = Stage.HANDSHAKE if isinstance(sock, ssl.SSLSocket) else Stage.HELLO
         if self.stage is Stage.HELLO:
             self._begin_hello()
-        self._want_read(True)
+        if self.stage is not Stage.CLOSED:
+            self._want_read(True)
 
     # -- what the service uses
 

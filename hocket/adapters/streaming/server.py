@@ -82,12 +82,12 @@ class StreamServer:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             self._sock.bind(where)
             self._sock.listen(1024)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if self._sock is not None:
                 self._sock.close()
                 self._sock = None
             raise HocketError(
-                f"cannot listen on {address}: {error.strerror or error}",
+                f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}",
                 code=ErrorCode.PORT_BUSY,
                 hint="another program has the port, or the address is not of this machine",
             ) from None
@@ -154,6 +154,7 @@ class StreamServer:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
+                sock.getpeername()  # a peer that has gone is noticed here: wrap_socket would lose the descriptor
                 sock = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError as error:
             log.debug("%s: %s", peer, error)
