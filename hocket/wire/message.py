@@ -62,10 +62,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, metaclass=_Declared)
     reply: ClassVar["type[Message] | None"]
 
 
-def declared() -> dict[Kind, type[Message]]:
-    """Every declared message by number (imports all declarations)."""
-    import hocket.wire.messages  # noqa: F401
-
+def registered() -> dict[Kind, type[Message]]:
+    """The declarations whose modules are loaded, by number; `hocket.wire.messages.declared` loads them all."""
     return dict(sorted(_REGISTER.items()))
 
 

@@ -15,7 +15,8 @@ import msgspec
 from hocket.core.errors import ErrorCode
 from hocket.core.ids import Role
 from hocket.wire import limits
-from hocket.wire.message import EVERYONE, Message, declared
+from hocket.wire.message import EVERYONE, Message
+from hocket.wire.messages import declared
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end -->"

@@ -8,7 +8,8 @@ from hocket.core.errors import ErrorCode, ProtocolError
 from hocket.core.ids import Role
 from hocket.wire import permissions
 from hocket.wire.kinds import Kind
-from hocket.wire.message import Message, declared
+from hocket.wire.message import Message
+from hocket.wire.messages import declared
 from hocket.wire.messages.common import Done, Ping, Pong
 
 MESSAGES = list(declared().values())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hocket.wire import limits, tables
-from hocket.wire.message import declared
+from hocket.wire.messages import declared
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 

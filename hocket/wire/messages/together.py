@@ -21,7 +21,7 @@ Token = Annotated[bytes, Meta(max_length=512)]
 Small = Annotated[bytes, Meta(max_length=1024)]
 Large = Annotated[bytes, Meta(max_length=60 * 1024)]
 Page = Annotated[bytes, Meta(max_length=MAX_LEAF_BYTES)]
-Nanoseconds = Annotated[int, Meta(ge=-(2**63), lt=2**63)]
+Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 
 
 class Admitted(Message, kind=Kind.ADMITTED):

@@ -75,9 +75,7 @@ class Read(Message, kind=Kind.READ, senders=PEOPLE | CONTROL, receivers={Role.FI
     length_bytes: Annotated[int, Meta(ge=1, le=limits.MAX_CHUNK_BYTES)]
 
 
-class CloseTrack(
-    Message, kind=Kind.CLOSE_TRACK, senders=PEOPLE | CONTROL, receivers={Role.FILE} | CONTROL, reply=Done
-):
+class CloseTrack(Message, kind=Kind.CLOSE_TRACK, senders=PEOPLE | CONTROL, receivers={Role.FILE} | CONTROL, reply=Done):
     """Forget a handle."""
 
     handle: Handle
