@@ -1,5 +1,8 @@
 """Logging for people: one line an event on stderr, with time, level, logger and message.
 
+What a peer said may stand in it, so control characters, which move a terminal's cursor or forge a second
+line, are shown as replacement characters.
+
 Secrets have no place in a log. Whoever takes one in (a password from stdin, a join token) tells
 `hide()`, so that not even an error text that quotes it can print it.
 """
@@ -18,6 +21,13 @@ _secrets: set[str] = set()
 
 class _HidingFormatter(logging.Formatter):
     """Formats a record, traceback included, and blanks what `hide()` was told."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line without a traceback, which alone may have line ends."""
+        line = super().formatMessage(record)
+        if line.isprintable():
+            return line
+        return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)

@@ -57,3 +57,14 @@ def test_an_empty_or_tiny_secret_garbles_nothing(capsys: pytest.CaptureFixture[s
     logs.hide("a")
     logging.getLogger("x").info("a banana")
     assert capsys.readouterr().err.endswith("x: a banana\n")
+
+
+def test_what_a_peer_says_cannot_steer_the_terminal_or_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up_logs()
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("x").exception("%s left", "Zoë\x1b[2J\n2026-01-01 forged \u202e")
+    line, *traceback = capsys.readouterr().err.splitlines()
+    assert line.endswith("x: Zoë\ufffd[2J\ufffd2026-01-01 forged \ufffd left")
+    assert traceback[-1] == "ValueError: broken"
