@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hocket.app.lines import Lines
 from hocket.app.logs import hide
 from hocket.app.options import UsageError
+from hocket.app.words import said
 from hocket.client import events
 from hocket.client.engine import Engine
 from hocket.core.errors import ErrorCode, HocketError
@@ -36,7 +37,7 @@ class Listening:
         self._work: asyncio.Task[None] | None = None
         self._asked: asyncio.Queue[str] = asyncio.Queue()
         self._last_error: events.Error | None = None
-        self.on_event: Callable[[events.Event], None] = self._print_event if shared.events else lambda event: None
+        self.on_event: Callable[[events.Event], None] = self._print_event if shared.events else _note_first_contact
 
     async def run(self, user: str, password: str, work: Callable[["Listening"], Awaitable[None]]) -> None:
         """Log in, do the work, end cleanly; a signal ends it at once and counts as done. Raises HocketError."""
@@ -118,6 +119,12 @@ class Listening:
                 await obey(self.engine, line)
             except HocketError as error:
                 self._tell_error(error)
+
+
+def _note_first_contact(event: events.Event) -> None:
+    """Whom to trust is worth a word even where stdout is for a list."""
+    if isinstance(event, events.Pinned):
+        print(f"note: {said(event)}", file=sys.stderr)
 
 
 async def obey(engine: Engine, line: str) -> None:

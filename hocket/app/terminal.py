@@ -11,9 +11,9 @@ from rich.console import Console
 
 from hocket.app.lines import Lines
 from hocket.app.listening import Listening, credentials, obey
-from hocket.app.nowplaying import said
 from hocket.app.options import UsageError
 from hocket.app.trackview import now_line, print_tracks
+from hocket.app.words import said
 from hocket.client import events
 from hocket.client.queue import Repeat
 from hocket.core.errors import ErrorCode, HocketError

@@ -65,6 +65,11 @@ class Feed:
         """Those in the output, and what is prepared."""
         return [*self.voices, *([self.following] if self.following is not None else [])]
 
+    @property
+    def waiting_frames(self) -> int:
+        """Frames of the last one that have come and are not in the output yet."""
+        return (len(self._rest) + self.last.fetch.ready_bytes) // self.last.format.bytes_per_frame
+
     # -- what is in it
 
     def begin(self, voice: Voice) -> None:
@@ -128,7 +133,7 @@ class Feed:
         voice = self.last
         if voice.fetch.is_all_here:
             return True
-        frames = output.queued_frames + voice.fetch.ready_bytes // voice.format.bytes_per_frame
+        frames = output.queued_frames + self.waiting_frames
         if voice.fetch.error is not None:
             return frames > 0
         return frames >= min(voice.format.frames_in(TAKE_BYTES), int(seconds * voice.format.rate_hz))

@@ -13,7 +13,7 @@ from hocket.adapters.outputs import Drained, Lost, Output, OutputEvent, Room, St
 from hocket.client import events
 from hocket.client.feed import Feed, Source
 from hocket.client.fetch import Fetch
-from hocket.client.playing import State, Step, Voice, player_machine
+from hocket.client.playing import Moment, State, Step, Voice, player_machine
 from hocket.client.queue import Entry
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 from hocket.core.sound import AudioFormat
@@ -33,6 +33,7 @@ GIVE_UP_S = 30.0
 """Once it has played, silence for want of a node lasts no longer than this."""
 
 POSITION_S = 1.0
+SETTLE_S = 0.005
 OUTPUT_IDLE_S = 5.0
 """The device is released when nothing played for so long."""
 
@@ -66,6 +67,7 @@ class Player:
         self._feed = Feed(source, self._start, self._pump)
         self._commands = asyncio.Lock()
         self._opening = False  # the output belongs to another thread just now
+        self._start_ns: int | None = None  # when the first sample is to be heard; None: as soon as it can be
         self._asked_ns: int | None = None  # while a first sample is awaited
         self._started_ns = 0
         self._dry_ns = 0
@@ -80,14 +82,17 @@ class Player:
 
     # -- commands
 
-    async def play(self, entry: Entry, *, start_frame: int = 0, limit_frames: int | None = None) -> None:
-        """Play this now, in place of what plays.
+    async def play(
+        self, entry: Entry, *, start_frame: int = 0, limit_frames: int | None = None, at_ns: int | None = None
+    ) -> None:
+        """Play this now, in place of what plays; at_ns: its first frame is heard at that monotonic instant.
 
         Raises HocketError: TRACK_UNPLAYABLE, SOUND_DEVICE, DATA_UNWRITABLE.
         """
         asked_ns = time.monotonic_ns()
         async with self._commands:
             self._clear()
+            self._start_ns = at_ns
             try:
                 fetch = await self._source.fetch(entry, start_frame, self._pump)
                 await self._begin(Voice(entry, fetch, start_frame, limit_frames), asked_ns)
@@ -95,11 +100,12 @@ class Player:
                 self._end(error, told=True)
                 raise
 
-    async def pause(self) -> None:
-        """Fall silent and ask for nothing more. Nothing happens unless something plays."""
+    async def pause(self, at_ns: int | None = None) -> None:
+        """Fall silent, at_ns: at that instant, and ask for nothing more. Nothing happens unless something plays."""
         async with self._commands:
             if self.state in (State.STOPPED, State.PAUSED):
                 return
+            await self._silent_at(at_ns)
             self._machine.feed(Step.PAUSE)
             self._feed.drain_frame = None
             if self._output is not None:
@@ -107,21 +113,27 @@ class Player:
             self._feed.hold(True)
             self._tell(events.Paused(self.position))
 
-    async def resume(self) -> None:
-        """Go on after a pause."""
+    async def resume(self, at_ns: int | None = None) -> None:
+        """Go on after a pause, at_ns: at that instant."""
         async with self._commands:
             if self.state is not State.PAUSED:
                 return
+            self._start_ns = at_ns
             self._machine.feed(Step.RESUME)
             self._wait_from_now()
             self._feed.hold(False)
             self._tell(events.Resumed(self.position))
             self._pump()
 
-    async def seek(self, seconds: float) -> None:
-        """Go on from this moment of the track (kept within it), paused or not."""
+    async def seek(self, seconds: float, *, pause_ns: int | None = None, at_ns: int | None = None) -> None:
+        """Go on from this moment of the track (kept within it), paused or not.
+
+        Silent from pause_ns on, heard again at at_ns, if that is given.
+        """
         async with self._commands:
             if self._feed.voices:
+                await self._silent_at(pause_ns)
+                self._start_ns = at_ns
                 self._seek_to(round(seconds * self._feed.heard.format.rate_hz))
                 self._tell(events.Seeked(self.position))
                 self._pump()
@@ -175,12 +187,31 @@ class Player:
         voice = self._feed.heard
         return voice.anchor if self._output is None or self._opening else voice.position(self._output.played_frames)
 
+    def moment(self) -> Moment | None:
+        """What leaves the device when, as last measured; None unless something plays."""
+        point = self._output.device_time() if self._output is not None and not self._opening else None
+        if point is None or self.state is not State.PLAYING or not self._feed.voices:
+            return None
+        voice = next((v for v in reversed(self._feed.voices) if v.anchor + v.offset <= point.frame), self._feed.heard)
+        entry = voice.entry.track
+        return Moment(entry.id, voice.format.rate_hz, point.frame - voice.offset, point.monotonic_ns, point.line)
+
+    def coming(self) -> Moment | None:
+        """When the next track will be heard, if it is in the output already."""
+        now = self.moment()
+        if now is None or len(self._feed.voices) < 2 or now.track != self._feed.heard.entry.track.id:
+            return None
+        voice = self._feed.voices[1]
+        frames = voice.anchor + voice.offset - (now.frame + self._feed.heard.offset)
+        at_ns = now.at_ns + frames * 1_000_000_000 // now.rate_hz
+        return Moment(voice.entry.track.id, voice.format.rate_hz, voice.anchor, at_ns)
+
     def reading(self) -> Reading:
         if not self._feed.voices:
             return Reading(self.state, None, 0, 0, 0.0, "")
         heard, last = self._feed.heard, self._feed.last
         queued = 0 if self._output is None or self._opening else self._output.queued_frames
-        buffer_s = last.format.seconds(queued + last.fetch.ready_bytes // last.format.bytes_per_frame)
+        buffer_s = last.format.seconds(queued + self._feed.waiting_frames)
         track = heard.fetch.track
         return Reading(self.state, heard.entry, self.position, track.frames, buffer_s, heard.fetch.source)
 
@@ -278,7 +309,8 @@ class Player:
             feed.write(output)
             self._machine.feed(Step.READY)
             self._started_ns = time.monotonic_ns()
-            output.start()
+            start_ns, self._start_ns = self._start_ns, None
+            output.start(start_ns)
             self._tell_opened()
         elif self.state is State.PLAYING or (self.state is State.STALLED and feed.has_enough(output, REBUFFER_S)):
             feed.write(output)
@@ -458,6 +490,13 @@ class Player:
         return HocketError(text, code=ErrorCode.PLAYBACK_LOST, hint=cause.hint)
 
     # -- inside
+
+    async def _silent_at(self, at_ns: int | None) -> None:
+        """Wait for that instant, at which the output falls silent."""
+        if at_ns is None or self._output is None or self.state is not State.PLAYING:
+            return
+        self._output.pause(at_ns)
+        await asyncio.sleep(max(0.0, (at_ns - time.monotonic_ns()) / 1e9 + SETTLE_S))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

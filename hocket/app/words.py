@@ -1,0 +1,29 @@
+"""Events of the client in plain words, one line each."""
+
+from hocket.app.trackview import clock
+from hocket.client import events
+
+
+def said(event: events.Event) -> str:
+    """An event in words; empty for what nobody needs to be told."""
+    match event:
+        case events.Pinned():
+            return f"met the cluster at {event.address}; its fingerprint is {event.fingerprint}"
+        case events.Opened():
+            by = f" by {event.artist}" if event.artist else ""
+            return f"playing {event.title or event.name}{by} ({clock(event.frames / event.rate)}) from {event.source}"
+        case events.Moved():
+            return f"went on from {event.origin} to {event.to}: {event.why}"
+        case events.SessionMoved():
+            return f"the session moved to {event.to}: {event.why}"
+        case events.Prime(reachable=False):
+            return "the prime is out of reach; music goes on"
+        case events.Prime():
+            return "the prime is back"
+        case events.Stalled():
+            return "waiting for the network"
+        case events.OutputChanged():
+            return f"no sound: {event.why}; playing into nowhere ({event.output})"
+        case events.Error():
+            return f"error: {event.text}" + (f" ({event.hint})" if event.hint else "")
+    return ""
