@@ -87,12 +87,13 @@ class Holdings:
         machine = min(who for who, names in self._held[track].items() if wanted in names)
         return self.free_name(track, wanted, labels.get(machine, machine))
 
-    def free_name(self, track: TrackId, wanted: str, label: str) -> str:
-        """A name made of the wanted one and a machine's, that no other track has anywhere."""
+    def free_name(self, track: TrackId, wanted: str, label: str, machine: NodeId | None = None) -> str:
+        """A name made of the wanted one and a machine's, that no other track has anywhere, and `machine` not at all."""
         number = 1
         while True:
             name = _named_after(wanted, label if number == 1 else f"{label} {number}")
-            if not self.claimants([name]) - {track}:
+            is_others = bool(self.claimants([name]) - {track})
+            if not is_others and (machine is None or self.at(machine, name) is None):
                 return name
             number += 1
 

@@ -68,6 +68,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     per_source: int = 2
     per_target: int = 2
+    idle: frozenset[NodeId] = frozenset()  # machines that can take nothing now
 
 
 class Replication:
@@ -83,6 +84,7 @@ class Replication:
         self._labels: dict[NodeId, str] = {}
         self._away: set[NodeId] = set()
         self._set_aside: set[tuple[TrackId, NodeId]] = set()
+        self._lost: set[NodeId] = set()
         self._revisions: dict[NodeId, int] = {}
         # What there is to do, kept up to date track by track: planning must not walk the whole library.
         self._misnamed: set[TrackId] = set()
@@ -94,6 +96,11 @@ class Replication:
     # -- machines
 
     @property
+    def labels(self) -> dict[NodeId, str]:
+        """Machine -> what names are made of in a conflict."""
+        return self._labels.copy()
+
+    @property
     def machines(self) -> frozenset[NodeId]:
         return frozenset(self._labels)
 
@@ -102,12 +109,19 @@ class Replication:
         renames = self._labels.get(machine) not in (None, label_of(label or machine))
         self._labels[machine] = label_of(label or machine)
         self._away.discard(machine)
+        self._lost.discard(machine)
         self._revise(self._tracks, names_too=renames)
 
     def away(self, machine: NodeId) -> None:
         """A machine cannot be reached: what it holds counts, but nothing comes from or goes to it."""
         if machine in self._labels:
             self._away.add(machine)
+            self._revise(self._tracks, names_too=False)
+
+    def lost(self, machine: NodeId) -> None:
+        """A machine is away for so long that its copies do not count any more: others make them."""
+        if machine in self._away:
+            self._lost.add(machine)
             self._revise(self._tracks, names_too=False)
 
     def leave(self, machine: NodeId) -> None:
@@ -119,6 +133,7 @@ class Replication:
         self._labels.pop(machine, None)
         self._revisions.pop(machine, None)
         self._away.discard(machine)
+        self._lost.discard(machine)
         self._tombstones.forget_machine(machine)
         self._revise(touched)
         self._revise(self._tracks, names_too=False)
@@ -276,12 +291,11 @@ class Replication:
             lost = next((name for name in names if self._holdings.owner(name) != track and name != agreed), None)
             if lost is None or machine in self._away:
                 continue
+            # One name of a machine at a time: the next plan sees where it went.
             new = agreed
             if self._holdings.at(machine, agreed) is not None:
-                new = self._holdings.free_name(track, lost, self._labels[machine])
-            # One name of a machine at a time: the next plan sees where it went.
-            if self._holdings.at(machine, new) is None:
-                yield Rename(machine, track, lost, new)
+                new = self._holdings.free_name(track, lost, self._labels[machine], machine)
+            yield Rename(machine, track, lost, new)
 
     # -- keeping up to date
 
@@ -330,7 +344,7 @@ class Replication:
         if self._set_aside:
             targets = [who for who in targets if (track, who) not in self._set_aside]
         if self._replicas != ALL_MACHINES:
-            targets = ranked(targets, track)[: max(self._replicas - len(holders), 0)]
+            targets = ranked(targets, track)[: max(self._replicas - len(holders - self._lost), 0)]
         if len(sources) == 1:
             return dict.fromkeys(targets, sources[0])
         # Another source for each target and track: all holders share the work.
@@ -349,6 +363,8 @@ class _Slots:
 
     def free(self, source: NodeId, target: NodeId) -> bool:
         sends, receives = self._sending[source], self._receiving[target]
+        if target in self._limits.idle:
+            return False
         return sends < self._limits.per_source and receives < self._limits.per_target
 
     def is_taken(self, track: TrackId, name: str, target: NodeId) -> bool:
