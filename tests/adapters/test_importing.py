@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from hocket.adapters.importing import Imported, Source, find_sources, import_all
+from hocket.adapters.importing import Imported, Source, find_sources, import_all, placing
 from hocket.adapters.importing.decoding import playable_rate
 from hocket.adapters.importing.placing import PARTIAL_NAME, MusicUnwritable, NewFile
 from hocket.adapters.library.reading import read_file
+from hocket.core.errors import ErrorCode
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from tests.kit.processes import run_to_end
@@ -316,7 +317,7 @@ def test_a_full_disk_ends_the_import(music: Path, box: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MusicUnwritable, match="no space left") as caught:
         list(import_all(sources, music, lambda source, count: None))
-    assert caught.value.hint == "make room on that disk"
+    assert caught.value.code is ErrorCode.DISK_FULL
     assert list(music.iterdir()) == [], "the folder that was made for it is gone as well"
 
 
@@ -337,7 +338,7 @@ def test_no_file_system_links_no_harm(music: Path, monkeypatch: pytest.MonkeyPat
     def no_links(source: Path, target: Path) -> None:
         raise OSError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(placing, "rename_new", no_links)
     (music / "Song.wav").write_bytes(b"other")
     with NewFile(music, "") as new:
         new.begin(AudioFormat(8000, 1, 16))

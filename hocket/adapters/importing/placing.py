@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final
 
 from hocket.adapters.clocks import random_bytes
+from hocket.adapters.transfer.renaming import rename_new
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.sound import AudioFormat
 from hocket.media.naming import numbered
@@ -30,11 +31,13 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 class MusicUnwritable(HocketError):
     """The music folder takes no more files: full, read-only, not ours."""
 
-    code = ErrorCode.DATA_UNWRITABLE
-
     def __init__(self, path: Path, error: OSError) -> None:
-        hint = "make room on that disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend its permissions"
-        super().__init__(f"cannot write to {path}: {(error.strerror or str(error)).lower()}", hint=hint)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        super().__init__(
+            f"cannot write to {path}: {(error.strerror or str(error)).lower()}",
+            code=ErrorCode.DISK_FULL if is_full else ErrorCode.MUSIC_UNWRITABLE,
+            hint="make room on that disk, then import again" if is_full else "mend its permissions",
+        )
 
 
 class NewFile:
@@ -115,15 +118,15 @@ class NewFile:
             self._remove_folders()
 
     def _renamed(self, target: Path) -> bool:
-        """False if another file has the name. A link fails then, while a rename would overwrite it."""
+        """False if another file has the name."""
         try:
-            os.link(self._path, target)
-            self._path.unlink()
+            rename_new(self._path, target)
         except FileExistsError:
             return False
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
+            # This file system cannot rename without replacing: looking first is the best there is.
             if os.path.lexists(target):
                 return False
             self._path.rename(target)
