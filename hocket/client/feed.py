@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from hocket.adapters.outputs import Output
+from hocket.adapters.outputs import DeviceTime, Output
 from hocket.client.fetch import Fetch
-from hocket.client.playing import Voice
+from hocket.client.playing import Moment, Voice
 from hocket.client.queue import Entry
+from hocket.core.clock import NS_PER_S
 from hocket.core.errors import HocketError
 
 TAKE_BYTES = 256 * 1024
@@ -69,6 +70,23 @@ class Feed:
     def waiting_frames(self) -> int:
         """Frames of the last one that have come and are not in the output yet."""
         return (len(self._rest) + self.last.fetch.ready_bytes) // self.last.format.bytes_per_frame
+
+    def moment(self, point: DeviceTime) -> Moment | None:
+        """A measured point of the device as a frame of the track that it lies in."""
+        voice = next((v for v in reversed(self.voices) if v.anchor + v.offset <= point.frame), None)
+        if voice is None:
+            return None
+        frame = point.frame - voice.offset
+        return Moment(voice.entry.track.id, voice.format.rate_hz, frame, point.monotonic_ns, point.line)
+
+    def coming(self, now: Moment) -> Moment | None:
+        """When the second one will be heard, if it is in the output and the first is heard now."""
+        if len(self.voices) < 2 or now.track != self.heard.entry.track.id:
+            return None
+        voice = self.voices[1]
+        frames = voice.anchor + voice.offset - (now.frame + self.heard.offset)
+        at_ns = now.at_ns + frames * NS_PER_S // now.rate_hz
+        return Moment(voice.entry.track.id, voice.format.rate_hz, voice.anchor, at_ns)
 
     # -- what is in it
 

@@ -7,13 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import msgspec
-
-from hocket.adapters.outputs import Drained, Lost, Output, OutputEvent, Room, Started, Underrun
+from hocket.adapters.outputs import Drained, Lost, Output, OutputError, OutputEvent, Room, Started, Underrun
 from hocket.client import events
 from hocket.client.feed import Feed, Source
 from hocket.client.fetch import Fetch
-from hocket.client.playing import Moment, State, Step, Voice, player_machine
+from hocket.client.playing import Moment, Reading, State, Step, Voice, lost_error, player_machine
 from hocket.client.queue import Entry
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 from hocket.core.sound import AudioFormat
@@ -43,17 +41,6 @@ OpenOutput = Callable[[Callable[[OutputEvent], None], AudioFormat, int], Awaitab
 """Opens the present output anew for a format, from a frame on, or another one in its place."""
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """Where the player stands."""
-
-    state: State
-    entry: Entry | None
-    position_frames: int
-    end_frames: int
-    buffer_s: float
-    source: str
-
-
 class Player:
     """One output and what plays in it. All methods on the event loop's thread."""
 
@@ -74,7 +61,7 @@ class Player:
         self._waiting_since_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch_wake = asyncio.Event()
-        self._watcher = asyncio.create_task(self._watch(), name="player")
+        self._watcher = self._start(self._watch())
         self._idle_timer: asyncio.TimerHandle | None = None
         self.idle = asyncio.Event()  # set while nothing plays or is about to
         self.idle.set()
@@ -143,6 +130,12 @@ class Player:
         async with self._commands:
             self._end(None)
 
+    async def release(self) -> None:
+        """End what plays, and give the device back at once."""
+        async with self._commands:
+            self._end(None)
+            await self._release()
+
     async def fail(self, error: HocketError) -> None:
         """End what plays because of an error, and tell it."""
         async with self._commands:
@@ -167,8 +160,6 @@ class Player:
         """End everything and release the device. Safe to call twice."""
         await self.stop()
         self._watcher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._watcher
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._release()
@@ -190,21 +181,12 @@ class Player:
     def moment(self) -> Moment | None:
         """What leaves the device when, as last measured; None unless something plays."""
         point = self._output.device_time() if self._output is not None and not self._opening else None
-        if point is None or self.state is not State.PLAYING or not self._feed.voices:
-            return None
-        voice = next((v for v in reversed(self._feed.voices) if v.anchor + v.offset <= point.frame), self._feed.heard)
-        entry = voice.entry.track
-        return Moment(entry.id, voice.format.rate_hz, point.frame - voice.offset, point.monotonic_ns, point.line)
+        return self._feed.moment(point) if point is not None and self.state is State.PLAYING else None
 
     def coming(self) -> Moment | None:
         """When the next track will be heard, if it is in the output already."""
         now = self.moment()
-        if now is None or len(self._feed.voices) < 2 or now.track != self._feed.heard.entry.track.id:
-            return None
-        voice = self._feed.voices[1]
-        frames = voice.anchor + voice.offset - (now.frame + self._feed.heard.offset)
-        at_ns = now.at_ns + frames * 1_000_000_000 // now.rate_hz
-        return Moment(voice.entry.track.id, voice.format.rate_hz, voice.anchor, at_ns)
+        return None if now is None else self._feed.coming(now)
 
     def reading(self) -> Reading:
         if not self._feed.voices:
@@ -305,6 +287,14 @@ class Player:
         feed, output = self._feed, self._output
         if self._opening or output is None or not feed.voices:
             return
+        try:
+            self._give(feed, output)
+        except OutputError as error:
+            self._start(self._take_lost(error))
+        feed.follow()
+        self._watch_wake.set()
+
+    def _give(self, feed: Feed, output: Output) -> None:
         if self.state is State.LOADING and feed.has_enough(output, PREBUFFER_S):
             feed.write(output)
             self._machine.feed(Step.READY)
@@ -316,8 +306,6 @@ class Player:
             feed.write(output)
         elif self.state is State.LOADING and self._is_hopeless(feed.last.fetch):
             self._start(self._fail_of(feed.last))
-        feed.follow()
-        self._watch_wake.set()
 
     def _seek_to(self, frame: int | None) -> None:
         """Fill the output anew from a frame on; None: from what is heard now."""
@@ -382,7 +370,7 @@ class Player:
             self._cross(frame)
             last = self._feed.last
             if not last.fetch.is_at_end:
-                self._end(self._lost_error(last))
+                self._end(lost_error(last, self._has_begun))
                 return
             self._tell(events.Ended(last.heard(last.end_frame), last.stalls, complete=True))
             self._feed.end(last)
@@ -394,6 +382,8 @@ class Player:
             log.warning("%s", error)
             if not self._feed.voices:
                 return
+            if self._output is not None:
+                self._output.pause()  # a device that plays on after all must not run ahead of the new one
             position = self.position
             if error.code is ErrorCode.SOUND_DEVICE:
                 try:
@@ -446,6 +436,10 @@ class Player:
     # -- patience
 
     @property
+    def _has_begun(self) -> bool:
+        return self._asked_ns is None
+
+    @property
     def _is_waiting(self) -> bool:
         return self.state in (State.LOADING, State.STALLED)
 
@@ -453,7 +447,7 @@ class Player:
         self._waiting_since_s = self._loop.time()
 
     def _check_patience(self) -> None:
-        patience_s = GIVE_UP_S if self._asked_ns is None else START_GIVE_UP_S
+        patience_s = GIVE_UP_S if self._has_begun else START_GIVE_UP_S
         if not self._feed.voices or self._opening or self._loop.time() - self._waiting_since_s < patience_s:
             return
         fetch = self._feed.last.fetch
@@ -466,13 +460,13 @@ class Player:
         if fetch.error is not None:
             return True
         trouble = fetch.trouble
-        return self._asked_ns is not None and trouble is not None and trouble.code is ErrorCode.CLUSTER_FULL
+        return not self._has_begun and trouble is not None and trouble.code is ErrorCode.CLUSTER_FULL
 
     async def _fail_of(self, voice: Voice) -> None:
         async with self._commands:
             if voice not in self._feed.voices:
                 return
-            error = self._lost_error(voice)
+            error = lost_error(voice, self._has_begun)
             following = self._source.peek()
             if not voice.follows or error.code not in _OF_THE_TRACK or following is None:
                 self._end(error)
@@ -480,14 +474,6 @@ class Player:
             self._clear()
             self._tell(events.Error.of(error))
             await self._go_on(following)
-
-    def _lost_error(self, voice: Voice) -> HocketError:
-        cause = voice.fetch.error or voice.fetch.trouble or NotReachable("no more of it came")
-        if self._asked_ns is not None or cause.code is ErrorCode.SESSION_ENDED:
-            return cause
-        name = voice.fetch.track.name
-        text = f"'{name}' could not be played to its end: {cause.text}"
-        return HocketError(text, code=ErrorCode.PLAYBACK_LOST, hint=cause.hint)
 
     # -- inside
 
@@ -501,5 +487,11 @@ class Player:
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
         return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a bug in the player", exc_info=error)
+            self._end(HocketError(f"{type(error).__name__}: {error}"))

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from enum import Enum, StrEnum, auto
 
+import msgspec
+
 from hocket.client.fetch import Fetch
 from hocket.client.queue import Entry
+from hocket.core.errors import ErrorCode, HocketError, NotReachable
+from hocket.core.ids import TrackId
 from hocket.core.machine import Machine
 from hocket.core.sound import AudioFormat
 
@@ -49,9 +53,30 @@ _NEXT: Mapping[tuple[State, Step], tuple[State, None]] = {
 }
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """This frame of a track leaves the device at that monotonic instant; `line`: of the device, see DeviceTime."""
+
+    track: TrackId
+    rate_hz: int
+    frame: int
+    at_ns: int
+    line: int = 0
+
+
 def player_machine() -> Machine[State, Step, None]:
     """A player that is stopped."""
     return Machine(_NEXT, State.STOPPED)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Where the player stands."""
+
+    state: State
+    entry: Entry | None
+    position_frames: int
+    end_frames: int
+    buffer_s: float
+    source: str
 
 
 class Voice:
@@ -125,3 +150,12 @@ class Voice:
         if self._limit_frames is not None:
             end_frame = start_frame + max(0, self._limit_frames - self._heard_before)
             self.fetch.end_bytes = min(self.fetch.track.data_bytes, end_frame * self.format.bytes_per_frame)
+
+
+def lost_error(voice: Voice, has_begun: bool) -> HocketError:
+    """Why no more of a track comes: as it is if nothing of it was heard, else that its playing was cut short."""
+    cause = voice.fetch.error or voice.fetch.trouble or NotReachable("no more of it came")
+    if not has_begun or cause.code is ErrorCode.SESSION_ENDED:
+        return cause
+    text = f"'{voice.fetch.track.name}' could not be played to its end: {cause.text}"
+    return HocketError(text, code=ErrorCode.PLAYBACK_LOST, hint=cause.hint)
