@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from hocket.app.options import Program, UsageError
-from hocket.app.serving import Positive, Seconds, end_on_signals, port_range
+from hocket.app.serving import NotNegative, Positive, Seconds, end_on_signals, port_range
+from hocket.auth.tickets import MAX_LIFE_NS
 from hocket.core import settings
 from hocket.core.address import HostPort
+from hocket.core.clock import NS_PER_S
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.node import Prime
 from hocket.wire.messages.planes import ChildPolicy
@@ -31,6 +33,8 @@ def serve(
     node_ports: str = "",
     audio: Literal["tls", "plain"] = "tls",
     demo: bool = False,
+    replicas: NotNegative = settings.REPLICAS,
+    sync_rate: NotNegative = settings.SYNC_RATE,
     records: str = "",
     lease: Seconds = settings.LEASE_S,
     heartbeat: Seconds = settings.HEARTBEAT_S,
@@ -63,6 +67,10 @@ def serve(
         `plain` sends audio without TLS, for networks that you trust; control connections always use TLS.
     demo
         Let the demo accounts log in from other machines, too (while no real account exists).
+    replicas
+        Machines that keep each track; 0 for all of them.
+    sync_rate
+        Bytes per second at which this machine receives copies of other machines' music; 0 for no limit.
     records
         SQLAlchemy URL of the account database; SQLite in the data folder by default.
     lease
@@ -83,6 +91,8 @@ def serve(
             f"--ticket {ticket:g} is too short for --session-heartbeat {session_heartbeat:g}",
             hint="a ticket must outlive at least two heartbeats",
         )
+    if ticket * NS_PER_S > MAX_LIFE_NS:
+        raise UsageError(f"--ticket {ticket:g} is too long", hint=f"at most {MAX_LIFE_NS // NS_PER_S} s")
     policy = ChildPolicy(
         audio_plain=audio == "plain",
         ticket_s=ticket,
@@ -101,6 +111,8 @@ def serve(
         node_ports=port_range(node_ports),
         demo=demo,
         policy=policy,
+        replicas=replicas,
+        sync_rate_bytes_per_s=sync_rate,
         records=records,
         heartbeat_s=heartbeat,
         lease_s=lease,

@@ -26,6 +26,21 @@ class Revocations:
         self._sessions: dict[SessionId, int] = {}  # -> when; in order of time, as dicts keep theirs
         self._users: dict[UserName, int] = {}
 
+    @classmethod
+    def lasting(cls, ticket_s: float, grace_s: float) -> "Revocations":
+        """Kept for as long as tickets with this life and grace can still be shown."""
+        return cls(keep_ns=round((ticket_s + grace_s) * NS_PER_S))
+
+    @property
+    def sessions(self) -> dict[SessionId, int]:
+        """Sessions that ended lately, and when."""
+        return dict(self._sessions)
+
+    @property
+    def users(self) -> dict[UserName, int]:
+        """Users whose sessions were all ended lately, and when."""
+        return dict(self._users)
+
     def __len__(self) -> int:
         return len(self.nodes) + len(self._sessions) + len(self._users)
 
@@ -57,7 +72,7 @@ class Revocations:
 
 
 def _put_last(ended: dict[K, int], key: K, when_ns: int) -> None:
-    ended.pop(key, None)
+    when_ns = max(when_ns, ended.pop(key, when_ns))
     ended[key] = when_ns
 
 

@@ -43,6 +43,7 @@ class Session(msgspec.Struct, frozen=True):
     user: UserName
     rights: Rights
     session_key: bytes
+    since_ns: int = 0  # cluster time at which it came to this node
 
 
 class Expired(msgspec.Struct, frozen=True):
@@ -183,9 +184,13 @@ class Sessions:
             self._feed(place, Event.END, now_s)
         return found
 
-    def end_user(self, user: UserName, now_s: float) -> tuple[Session, ...]:
-        """A ban, a new password, a removed account: every session of this user ends."""
-        ended = tuple(session for session, _ in self._open.values() if session.user == user)
+    def end_user(self, user: UserName, now_s: float, until_ns: int | None = None) -> tuple[Session, ...]:
+        """A ban, a new password, a removed account: every session of this user ends, or those until some time."""
+        ended = tuple(
+            session
+            for session, _ in self._open.values()
+            if session.user == user and (until_ns is None or session.since_ns <= until_ns)
+        )
         for session in ended:
             self.end(session.id, now_s)
         return ended

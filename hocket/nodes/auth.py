@@ -67,7 +67,7 @@ class AuthNode:
         self._key = SigningKey(random_bytes(SEED_BYTES))
         self._grant = b""
         self._sessions = Sessions(own.capacity, silence_s=own.policy.ticket_s)
-        self._revoked = Revocations()
+        self._revoked = Revocations.lasting(own.policy.ticket_s, own.policy.session_grace_s)
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
         self._links: dict[SessionId, Link] = {}
         self._sessions_on: dict[Link, SessionId] = {}
@@ -85,6 +85,7 @@ class AuthNode:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._drain_due_s = float("inf")
         self.registered = asyncio.Event()
+        self._came_back = asyncio.Event()
 
     @property
     def id(self) -> NodeId:
@@ -94,7 +95,8 @@ class AuthNode:
         """Serve. Raises HocketError (PORT_BUSY, refused by the prime)."""
         await listen_on(self._server.start, self._own)
         fresh = keep_fresh(self._own.standing, self._own.renew_in_s, self._uplink.request, self._renewed)
-        tasks = [asyncio.create_task(work) for work in (self._uplink.run(), self._sweep(), fresh)]
+        lasting = (self._uplink.run(), self._sweep(), self._look_again(), fresh)
+        tasks = [asyncio.create_task(work) for work in lasting]
         try:
             return await first_done(self._ended, *tasks)
         finally:
@@ -148,22 +150,31 @@ class AuthNode:
             self._sessions.release(asked.seat, self._now_s())
             raise
         fresh = session_id(random_bytes(SESSION_ID_RANDOM_BYTES))
-        return self._open(link, asked.seat, Session(fresh, user.name, user.rights, asked.session_key))
+        return self._open(link, asked.seat, self._session(fresh, user, asked.session_key))
 
     async def _resume(self, link: Link, asked: Resume) -> LoggedIn:
         now_ns = self._uplink.cluster_ns()
         ticket = self._verifier.verify(asked.ticket, now_ns, round(self._own.policy.session_grace_s * NS_PER_S))
         check_possession(ticket, link.my_nonce, self._own.node, asked.proof)
+        host = link.peer_address.host
         if (here := self._sessions.rejoin(ticket.session, asked.seat, self._now_s())) is not None:
-            return self._attach(link, here)
+            with contextlib.suppress(NotReachable):  # what is open here goes on without the prime
+                await self._account(ticket.user, host)
+            return self._attach(link, self._sessions.get(here.id))
         self._sessions.check(asked.seat, self._now_s())
         try:
-            account = await self._uplink.request(AccountGet(ticket.user, link.peer_address.host, True), Account)
-            user = judge_login(_user(account), True)
+            user = await self._account(ticket.user, host)
         except BaseException:
             self._sessions.release(asked.seat, self._now_s())
             raise
-        return self._open(link, asked.seat, Session(ticket.session, user.name, user.rights, ticket.session_key))
+        return self._open(link, asked.seat, self._session(ticket.session, user, ticket.session_key))
+
+    async def _account(self, user: UserName, host: str) -> User:
+        """Look an account up again. Raises LoginRefused, Refused (LOGIN_REFUSED), NotReachable."""
+        return judge_login(_user(await self._uplink.request(AccountGet(user, host, True), Account)), True)
+
+    def _session(self, session: SessionId, user: User, key: bytes) -> Session:
+        return Session(session, user.name, user.rights, key, self._uplink.cluster_ns())
 
     def _open(self, link: Link, seat: SeatId, session: Session) -> LoggedIn:
         if not link.is_open:
@@ -250,6 +261,26 @@ class AuthNode:
     def _on_registered(self, registered: Registered) -> None:
         self._grant = registered.grant
         self.registered.set()
+        self._came_back.set()
+
+    async def _look_again(self) -> None:
+        """While this node was cut off, or no prime ran, accounts may have been disabled or removed."""
+        while True:
+            await self._came_back.wait()
+            self._came_back.clear()
+            for session in self._sessions.all():
+                link = self._links.get(session.id)
+                if link is None:
+                    continue  # who resumes it is looked up then
+                try:
+                    await self._account(session.user, link.peer_address.host)
+                except NotReachable:
+                    break
+                except HocketError as error:
+                    if error.code is ErrorCode.LOGIN_REFUSED and self._sessions.end(session.id, self._now_s()):
+                        self._revoked.end_session(session.id, self._uplink.cluster_ns())
+                        self._cut(session, ErrorCode.SESSION_ENDED.value, "this account was disabled or removed")
+                        self._uplink.load_changed()
 
     async def _on_prime(self, message: Message) -> Message | None:
         match message:
@@ -271,14 +302,15 @@ class AuthNode:
         return None
 
     def _end_sessions(self, message: EndSessions) -> None:
-        now_s, now_ns = self._now_s(), self._uplink.cluster_ns()
+        now_s = self._now_s()
+        when_ns = message.at_ns or self._uplink.cluster_ns()
         ended = []
         if message.session:
-            self._revoked.end_session(message.session, now_ns)
+            self._revoked.end_session(message.session, when_ns)
             ended = [session for session in [self._sessions.end(message.session, now_s)] if session]
         if message.user:
-            self._revoked.end_user(UserName(message.user), now_ns)
-            ended += self._sessions.end_user(UserName(message.user), now_s)
+            self._revoked.end_user(UserName(message.user), when_ns)
+            ended += self._sessions.end_user(UserName(message.user), now_s, message.at_ns or None)
         for session in ended:
             self._cut(session, message.code, message.text)
         self._uplink.load_changed()

@@ -85,7 +85,7 @@ class FileNode:
         self._own = own
         self._clock = SystemClock()
         self._index = LibraryIndex(own.index)
-        self._revoked = Revocations()
+        self._revoked = Revocations.lasting(own.policy.ticket_s, own.policy.session_grace_s)
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
         self._files = OpenFiles(lambda track: open_track(own.music, track, self._index.entries(track.id)))
         self._looks = Looks(Path(own.music), self._index, Path(own.index).parent)
@@ -301,11 +301,11 @@ class FileNode:
                     connection.notify(CatalogueChanged(catalogue.revision))
 
     def _end_sessions(self, message: EndSessions) -> None:
-        now_ns = self._uplink.cluster_ns()
+        when_ns = message.at_ns or self._uplink.cluster_ns()
         if message.session:
-            self._revoked.end_session(message.session, now_ns)
+            self._revoked.end_session(message.session, when_ns)
         if message.user:
-            self._revoked.end_user(UserName(message.user), now_ns)
+            self._revoked.end_user(UserName(message.user), when_ns)
         for connection in self._server.connections:
             listener = connection.user_data
             ticket = listener.ticket if isinstance(listener, Listener) else None

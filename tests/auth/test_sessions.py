@@ -127,6 +127,16 @@ def test_a_ban_ends_every_session_of_the_user_and_no_other() -> None:
     assert sessions.free == 3
 
 
+def test_a_ban_that_is_told_late_spares_who_came_after_it() -> None:
+    sessions = Sessions(4)
+    for number, since_ns in enumerate((10, 20, 30)):
+        sessions.check(seat(number), 0.0)
+        made = Session(SessionId(f"s{since_ns}"), UserName("anna"), Rights.LISTEN, KEY, since_ns)
+        sessions.open(seat(number), made, 0.0)
+    assert [ended.since_ns for ended in sessions.end_user(UserName("anna"), 1.0, until_ns=20)] == [10, 20]
+    assert [kept.since_ns for kept in sessions.all()] == [30]
+
+
 def test_a_session_resumed_where_it_is_open_takes_no_second_place() -> None:
     sessions = Sessions(2)
     opened(sessions, "a")

@@ -225,6 +225,23 @@ def test_ended_sessions_are_refused_at_once_and_forgotten_in_time() -> None:
     assert len(revoked) == 1
 
 
+def test_an_ended_session_is_remembered_for_as_long_as_this_clusters_tickets_live() -> None:
+    revoked = Revocations.lasting(ticket_s=600.0, grace_s=60.0)
+    revoked.end_session(TICKET.session, NOW_NS)
+    revoked.end_session(SessionId("other"), NOW_NS + 600 * NS_PER_S)
+    assert revoked.covers_ticket(TICKET.session, TICKET.user, NOW_NS)
+    assert revoked.sessions == {TICKET.session: NOW_NS, SessionId("other"): NOW_NS + 600 * NS_PER_S}
+    revoked.prune(NOW_NS + 661 * NS_PER_S)
+    assert not revoked.covers_ticket(TICKET.session, TICKET.user, NOW_NS)
+
+
+def test_what_is_told_again_does_not_undo_what_is_newer() -> None:
+    revoked = Revocations()
+    revoked.end_user(TICKET.user, NOW_NS + 5)
+    revoked.end_user(TICKET.user, NOW_NS)
+    assert revoked.users == {TICKET.user: NOW_NS + 5}
+
+
 def test_a_ban_covers_tickets_from_before_it_and_not_the_next_log_in() -> None:
     revoked = Revocations()
     revoked.end_user(TICKET.user, NOW_NS)

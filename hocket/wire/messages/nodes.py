@@ -114,12 +114,17 @@ class Retire(Message, kind=Kind.RETIRE, senders={Role.PRIME, Role.PLANE}, receiv
 class EndSessions(
     Message, kind=Kind.END_SESSIONS, senders={Role.PRIME, Role.AUTH}, receivers=CHILDREN | {Role.PRIME}, reply=Done
 ):
-    """Cut these off at once: all sessions of `user`, or the one `session` (log-out)."""
+    """Cut these off at once: all sessions of `user`, or the one `session` (log-out).
+
+    `at_ns`: it was so at that time of the cluster already, and is told again to a node that registers; what began
+    later goes on.
+    """
 
     code: ShortText
     text: Text
     user: ShortText = ""
     session: SessionId = SessionId("")
+    at_ns: Count = 0
 
 
 class CatalogueRefresh(Message, kind=Kind.CATALOGUE_REFRESH, senders={Role.PRIME, Role.PLANE}, receivers={Role.FILE}):
