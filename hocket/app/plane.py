@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hocket.app.logs import hide
 from hocket.app.options import Program
-from hocket.app.serving import Positive, end_on_signals, port_range
+from hocket.app.serving import NotNegative, Positive, end_on_signals, port_range
 from hocket.core import settings
 from hocket.core.address import HostPort
 from hocket.nodes.plane import Plane, PlaneConfig
@@ -26,6 +26,7 @@ def serve(
     advertise: str = "",
     max_load: Positive = settings.MAX_LOAD,
     node_ports: str = "",
+    sync_rate: NotNegative = settings.SYNC_RATE,
 ) -> int:
     """Join a cluster, or come back to it, and serve until Ctrl-C or SIGTERM.
 
@@ -46,6 +47,8 @@ def serve(
         Nodes (authentication and streaming together) on this machine.
     node_ports
         A-B: the ports that spawned nodes may take, for firewalls. Any free port by default.
+    sync_rate
+        Bytes per second at which this machine receives copies of other machines' music; 0 for no limit.
     """
     hide(join)
     config = PlaneConfig(
@@ -56,6 +59,7 @@ def serve(
         advertise=advertise,
         max_load=max_load,
         node_ports=port_range(node_ports),
+        sync_rate_bytes_per_s=sync_rate,
         log_level=logging.getLogger().level,
     )
     return asyncio.run(_serve(config))

@@ -86,13 +86,7 @@ def serve(
     orphan_grace
         Seconds that nodes serve on without a prime.
     """
-    if session_heartbeat * 2 > ticket:
-        raise UsageError(
-            f"--ticket {ticket:g} is too short for --session-heartbeat {session_heartbeat:g}",
-            hint="a ticket must outlive at least two heartbeats",
-        )
-    if ticket * NS_PER_S > MAX_LIFE_NS:
-        raise UsageError(f"--ticket {ticket:g} is too long", hint=f"at most {MAX_LIFE_NS // NS_PER_S} s")
+    _check_times(ticket, session_heartbeat)
     policy = ChildPolicy(
         audio_plain=audio == "plain",
         ticket_s=ticket,
@@ -119,6 +113,16 @@ def serve(
         log_level=logging.getLogger().level,
     )
     return asyncio.run(_serve(config))
+
+
+def _check_times(ticket_s: float, session_heartbeat_s: float) -> None:
+    if session_heartbeat_s * 2 > ticket_s:
+        raise UsageError(
+            f"--ticket {ticket_s:g} is too short for --session-heartbeat {session_heartbeat_s:g}",
+            hint="a ticket must outlive at least two heartbeats",
+        )
+    if ticket_s * NS_PER_S > MAX_LIFE_NS:
+        raise UsageError(f"--ticket {ticket_s:g} is too long", hint=f"at most {MAX_LIFE_NS // NS_PER_S} s")
 
 
 async def _serve(config: PrimeConfig) -> int:

@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from hocket.app.options import UsageError
 
 Positive = Annotated[int, Parameter(validator=Number(gte=1))]
+NotNegative = Annotated[int, Parameter(validator=Number(gte=0))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 
 

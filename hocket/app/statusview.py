@@ -9,6 +9,7 @@ from hocket.wire.messages.operator import NodeStatus, Status
 
 _STATE_STYLES = {"ready": "green", "starting": "cyan", "draining": "yellow", "suspect": "red", "crashed": "bold red"}
 _BAR_CELLS = 8
+MAX_TRANSFERS_SHOWN = 8
 _EXTRAS = {"up": 92, "sends": 104, "memory": 114, "pid": 122}
 """Column -> the width from which on it is shown, in characters."""
 
@@ -18,6 +19,7 @@ def status_view(status: Status, width: int = 80) -> RenderableType:
     parts: list[RenderableType] = [_head(status), _nodes(status, width)]
     if status.scan_total > status.scan_done:
         parts.append(Text(f"reading new music: {size(status.scan_done)} of {size(status.scan_total)}", style="cyan"))
+    parts += _transfers(status)
     parts += [Text(f"! {problem}", style="yellow") for problem in status.problems]
     for node in status.nodes:
         parts += [Text(f"  {node.id}: {line}", style="dim") for line in node.last_lines[-5:]]
@@ -34,6 +36,19 @@ def _head(status: Status) -> Text:
     if status.missing_copies:
         text.append(f", {count(status.missing_copies, 'copy', 'copies')} missing", style="yellow")
     return text
+
+
+def _transfers(status: Status) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for copy in status.transfers[:MAX_TRANSFERS_SHOWN]:
+        text = Text(f"  {copy.source} → {copy.target}  ", style="cyan", no_wrap=True, overflow="ellipsis")
+        text.append(f"{size(copy.done_bytes)} of {size(copy.size_bytes)}  ", style="bold cyan")
+        text.append(copy.name, style="default")
+        parts.append(text)
+    left = len(status.transfers) - MAX_TRANSFERS_SHOWN
+    if left > 0:
+        parts.append(Text(f"  and {count(left, 'more copy', 'more copies')} on the way", style="cyan"))
+    return parts
 
 
 def _nodes(status: Status, width: int) -> Table:

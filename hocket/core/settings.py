@@ -47,6 +47,12 @@ SESSION_GRACE_S = 60.0
 SEAT_S = 10.0
 """A reserved seat that nobody took falls free after this."""
 
+REPLICAS = 0
+"""Machines that keep each track; 0: every one, so that any of them may go and nothing has to be fetched first."""
+
+SYNC_RATE = 0
+"""Bytes per second at which a machine receives copies; 0: as fast as it goes, after those who listen."""
+
 STOP_S = 5.0
 """A program that was told to stop is gone after this long."""
 

@@ -14,7 +14,7 @@ from hocket.adapters.certificates import new_key_pem, request_certificate
 from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.link import Link, LinkServer
 from hocket.adapters.primefiles import keep_music_folder
-from hocket.adapters.tls import Credentials, reload_context, server_context
+from hocket.adapters.tls import Credentials, node_client_context, reload_context, server_context
 from hocket.control.children import Child
 from hocket.core import settings
 from hocket.core.address import HostPort
@@ -24,6 +24,7 @@ from hocket.nodes.endings import first_done
 from hocket.nodes.joining import CREDENTIALS, Passport, authority_key_of, join
 from hocket.nodes.raising import Home, Raising
 from hocket.nodes.renewal import keep_fresh, renewal_in_s
+from hocket.nodes.replica import Contexts, Replica
 from hocket.nodes.shelf import Shelf
 from hocket.nodes.uplink import Uplink
 from hocket.wire.message import Message
@@ -44,6 +45,7 @@ class PlaneConfig(msgspec.Struct, frozen=True, kw_only=True):
     advertise: str = ""
     max_load: int = settings.MAX_LOAD
     node_ports: tuple[int, int] | None = None
+    sync_rate_bytes_per_s: int = settings.SYNC_RATE
     log_level: int = 20
 
 
@@ -68,6 +70,7 @@ class Plane:
         self._errands: set[asyncio.Task[None]] = set()
         self._lasting: list[asyncio.Task[None]] = []
         self._draining = False
+        self._removed: frozenset[NodeId] = frozenset()
 
     @property
     def node(self) -> NodeId:
@@ -112,7 +115,6 @@ class Plane:
         stack.push_async_callback(self._server.stop)
         self._address = await self._server.start(config.listen or HostPort(self._passport.own_host or settings.IP, 0))
         self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
-        self._shelf.start()
         stack.push_async_callback(self._shelf.stop)
         self._raising = Raising(self._home, config.max_load, self._gone)
         self._uplink = Uplink(
@@ -123,6 +125,19 @@ class Plane:
             on_message=self._on_prime,
             watcher=_Alone(),
         )
+        self._contexts = Contexts(self._context, node_client_context(standing.credentials))
+        self._replica = Replica(
+            (Role.PLANE, standing.node),
+            self._shelf,
+            self._uplink,
+            self._contexts,
+            is_member=lambda who: who not in self._removed,
+            rate_bytes_per_s=config.sync_rate_bytes_per_s,
+            prime_host=standing.prime.host,
+        )
+        stack.push_async_callback(self._replica.stop)
+        await self._replica.start(self._address.host, config.node_ports, config.advertise)
+        self._shelf.start()
         renew_in_s = renewal_in_s(standing.credentials)
         fresh = keep_fresh(standing, renew_in_s, self._uplink.request, self._renewed)
         self._lasting = [asyncio.create_task(self._uplink.run()), asyncio.create_task(fresh)]
@@ -184,6 +199,7 @@ class Plane:
 
     def _on_registered(self, registered: Registered) -> None:
         self._registered.set()
+        self._replica.registered()
 
     async def _on_prime(self, message: Message) -> Message | None:
         match message:
@@ -196,8 +212,12 @@ class Plane:
                 self.end(message.why or "retired")
             case NodesRemoved() if self.node in message.nodes:
                 self.end("this plane was removed from the cluster")
+            case NodesRemoved():
+                self._removed |= frozenset(message.nodes)
             case Ping():
                 return Pong()
+            case _:
+                self._replica.take(message)
         return None
 
     async def _spawn(self, order: SpawnChild) -> None:
@@ -215,9 +235,11 @@ class Plane:
         self._uplink.notify(ChildGone(child.node_id, child.why or "its process ended", retry_in_s))
 
     def _renewed(self, credentials: Credentials) -> None:
-        reload_context(self._context, credentials)
+        for context in (self._contexts.server, self._contexts.client):
+            reload_context(context, credentials)
         self._uplink.renewed(credentials)
         save_credentials(self._folder, CREDENTIALS, credentials)
 
     def _on_catalogue(self, revision: int, tracks: int) -> None:
         log.info("%d tracks here", tracks)
+        self._replica.library_changed()

@@ -9,12 +9,19 @@ from hocket.nodes.childsettings import ChildSettings
 
 async def listen_on(start: Callable[[HostPort], Awaitable[HostPort]], own: ChildSettings) -> HostPort:
     """Start a server where the settings allow. Raises HocketError (PORT_BUSY) when the whole range is taken."""
-    if own.ports is None:
-        return await start(own.listen)
-    first, last = own.ports
+    return await listen_within(start, own.listen, own.ports)
+
+
+async def listen_within(
+    start: Callable[[HostPort], Awaitable[HostPort]], listen: HostPort, ports: tuple[int, int] | None
+) -> HostPort:
+    """Start a server at an address, or on the first free port of a range. Raises HocketError (PORT_BUSY)."""
+    if ports is None:
+        return await start(listen)
+    first, last = ports
     for port in range(first, last + 1):
         try:
-            return await start(HostPort(own.listen.host, port))
+            return await start(HostPort(listen.host, port))
         except HocketError as error:
             if error.code is not ErrorCode.PORT_BUSY:
                 raise

@@ -48,6 +48,7 @@ class Shelf:
         self._problem = ""
         self._progress = (0, 0)
         self._task: asyncio.Task[None] | None = None
+        self._looked = asyncio.Event()
 
     @property
     def revision(self) -> int:
@@ -66,6 +67,10 @@ class Shelf:
     def library(self) -> Library:
         """As of the last look; another object after each change. Empty before the first one, at revision 0."""
         return self._library
+
+    async def wait_first(self) -> None:
+        """Until the folder was looked at once."""
+        await self._looked.wait()
 
     def find(self, track: TrackId) -> Track | None:
         """The track with this id, if it is in this folder."""
@@ -125,6 +130,7 @@ class Shelf:
         self._progress = (0, 0)
         self._note_problem("")
         self._revision += 1
+        self._looked.set()
         log.info("%d tracks in %s", len(library.catalogue), self.music)
         self._on_change(self._revision, len(library.catalogue))
 

@@ -21,6 +21,8 @@ class PrimeConfig(msgspec.Struct, frozen=True, kw_only=True):
     node_ports: tuple[int, int] | None = None
     demo: bool = False
     policy: ChildPolicy = ChildPolicy()
+    replicas: int = settings.REPLICAS
+    sync_rate_bytes_per_s: int = settings.SYNC_RATE
     records: str = ""  # SQLAlchemy URL; "" = SQLite in the data folder
     heartbeat_s: float = settings.HEARTBEAT_S
     lease_s: float = settings.LEASE_S

@@ -9,11 +9,12 @@ from hocket.control.supervision import ChildStatus
 from hocket.control.view import NodeRecord
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.core.ids import NodeId, Role
+from hocket.nodes.prime.librarian import Librarian
 from hocket.nodes.prime.members import Members
 from hocket.nodes.shelf import Shelf
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.nodes import Drain
-from hocket.wire.messages.operator import DrainNode, Invite, NodeStatus, Status
+from hocket.wire.messages.operator import DrainNode, Invite, NodeStatus, Status, TransferStatus
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +28,14 @@ class Desk:
         self,
         members: Members,
         shelf: Shelf,
+        librarian: Librarian,
         children: Callable[[], tuple[ChildStatus, ...]],
         address: Callable[[], HostPort],
         fingerprint: str,
     ) -> None:
         self._members = members
         self._shelf = shelf
+        self._librarian = librarian
         self._children = children
         self._address = address
         self._fingerprint = fingerprint
@@ -53,12 +56,17 @@ class Desk:
             library.tracks,
             library.unplayable,
             sum(node.load for node in view.nodes if node.role is Role.AUTH),
-            0,
+            self._librarian.missing_copies,
             nodes + troubled,
             now_s - self._since_s,
-            library.problems + (("removals are frozen: many nodes vanished together",) if self._frozen() else ()),
+            (*library.problems, *self._librarian.problems())
+            + (("removals are frozen: many nodes vanished together",) if self._frozen() else ()),
             library.scan_done,
             library.scan_total,
+            tuple(
+                TransferStatus(copy.track, copy.name, copy.source, target, copy.done_bytes, copy.size_bytes)
+                for target, copy in self._librarian.transfers()
+            ),
         )
 
     def invite(self) -> Invite:

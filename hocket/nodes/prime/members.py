@@ -99,6 +99,11 @@ class Members:
             raise NotReachable(f"{node} is not connected", hint="`controlNODE.py status` shows its state")
         return member.link
 
+    def is_current(self, link: Link) -> bool:
+        """Whether this is the connection by which its node is registered."""
+        member = self._members.get(link.peer.node)
+        return member is not None and member.link is link
+
     def links(self, *roles: Role) -> list[Link]:
         """Open connections of all nodes with one of these roles."""
         return [

@@ -31,6 +31,7 @@ from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
+from hocket.nodes.prime.librarian import AtHome, Librarian
 from hocket.nodes.prime.manifests import Manifests
 from hocket.nodes.prime.members import Members
 from hocket.nodes.prime.nursery import Nursery
@@ -38,9 +39,10 @@ from hocket.nodes.prime.placing import Placing
 from hocket.nodes.prime.visitors import Visitors
 from hocket.nodes.raising import READY_TIMEOUT_S, Home
 from hocket.nodes.renewal import RENEW_FRESH_S
+from hocket.nodes.replica import Contexts, Replica
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
-from hocket.wire.messages import common, login, nodes, operator, planes, together, tracks
+from hocket.wire.messages import common, library, login, nodes, operator, planes, together, tracks
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ GRANT_S = 24 * 3600.0
 
 GRANT_RENEW_S = 3600.0
 RETIRE_ASK_S = 1.0
+CROWDED_SHARE = 0.9
+"""From this share of its listeners on a streaming node's machine copies nothing."""
 
 
 class Prime:
@@ -107,13 +111,9 @@ class Prime:
         self._authority = authority
         self._contexts = (server_context(credentials), node_client_context(credentials))
         self._members = Members(config, own, self._contexts[1], self._on_removed)
-        self._revoked = Revocations()
+        self._revoked = Revocations.lasting(config.policy.ticket_s, config.policy.session_grace_s)
         self._visitors = Visitors(node, authority.public_key, self._revoked, self.cluster_ns)
-        self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
-        self._shelf.start()
-        stack.push_async_callback(self._shelf.stop)
-        self._manifests = Manifests(authority, config.music, self._shelf.index)
-        stack.callback(self._manifests.close)
+        self._make_library(folder, node)
         self._admission = Admission(
             authority, records, self._members, self._revoked, config.policy, lambda: self.address, self._clock
         )
@@ -123,14 +123,39 @@ class Prime:
         self._nursery = Nursery(self._members, self._home, config.max_load, config.policy, authority.issue)
         stack.push_async_callback(self._nursery.stop)
         self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._holders)
-        self._desk = Desk(self._members, self._shelf, self._nursery.status, lambda: self.address, authority.fingerprint)
+        self._desk = Desk(
+            self._members,
+            self._shelf,
+            self._librarian,
+            self._nursery.status,
+            lambda: self.address,
+            authority.fingerprint,
+        )
         await self._listen(folder, LinkServer(self._contexts[0], Role.PRIME, node, self, self._admit))
-        self._lasting = [
-            asyncio.create_task(work()) for work in (self._members.run, self._tidy, self._renew_grants, self._renew_own)
-        ]
+        stack.push_async_callback(self._replica.stop)
+        await self._replica.start(self.address.host, config.node_ports)
+        work = (self._members.run, self._tidy, self._renew_grants, self._renew_own, self._librarian.run)
+        self._lasting = [asyncio.create_task(each()) for each in work]
         stack.push_async_callback(self._stop_background)
         stack.push_async_callback(self._retire_adopted)
         return self.address
+
+    def _make_library(self, folder: DataFolder, node: NodeId) -> None:
+        config = self._config
+        self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
+        self._librarian = Librarian(folder, config.replicas, self._order_copies, self._on_list, self._crowded)
+        self._replica = Replica(
+            (Role.PRIME, node),
+            self._shelf,
+            AtHome(self._librarian, node),
+            Contexts(*self._contexts),
+            is_member=lambda who: not self._revoked.covers_node(who),
+            rate_bytes_per_s=config.sync_rate_bytes_per_s,
+        )
+        self._shelf.start()
+        self._stack.push_async_callback(self._shelf.stop)
+        self._manifests = Manifests(self._authority, config.music, self._shelf.index)
+        self._stack.callback(self._manifests.close)
 
     def _home(self) -> Home:
         config = self._config
@@ -226,6 +251,8 @@ class Prime:
     def on_closed(self, link: Link, error: HocketError) -> None:
         self._visitors.forget(link)
         if link.peer.role in nodes.REGISTERING:
+            if self._members.is_current(link):
+                self._librarian.away(link.peer.node)
             self._members.closed(link)
 
     async def _for_node(self, link: Link, message: Message) -> Message | None:
@@ -247,6 +274,10 @@ class Prime:
                 return self._admission.certify(link, message)
             case planes.ChildGone():
                 self._nursery.child_gone(link.peer.node, message)
+            case _ if self._members.is_current(link) and self._librarian.take(
+                link.peer.node, message, link.peer_address.host
+            ):
+                pass
             case _:
                 raise HocketError(f"{type(message).__name__} is not for a prime", code=ErrorCode.NOT_ALLOWED)
         return None
@@ -265,12 +296,19 @@ class Prime:
                 return await self._admission.token(message)
             case planes.NodeRemove():
                 await self._admission.remove(message)
+                self._librarian.leave(message.node)
             case operator.UsersList():
                 return await self._accounts.users(message)
             case operator.UserAdd() | operator.UserPassword() | operator.UserDisable() | operator.UserRemove():
                 await self._accounts.change(message)
             case tracks.ListTracks():
                 return self._shelf.page(message)
+            case library.CopiesList():
+                return self._librarian.copies(message)
+            case library.TrackRemove():
+                return self._librarian.remove(message.text)
+            case library.TrackRestore():
+                return self._librarian.restore(message.text)
             case _:
                 raise HocketError(f"{type(message).__name__} is not for a prime", code=ErrorCode.NOT_ALLOWED)
         return None
@@ -283,6 +321,8 @@ class Prime:
                 child.notify(planes.Supervised(link.peer.node))
         elif message.parent != self._members.own_id:
             link.notify(planes.Supervised(message.parent))  # it is registered, or this child would not be
+        if link.peer.role is not Role.PLANE:
+            self._send(self._tell_ended(link))
         grant = b""
         if link.peer.role is Role.AUTH:
             grant = self._grant(link.peer.node, message.ticket_key)
@@ -297,15 +337,37 @@ class Prime:
     # -- what the parts report
 
     def _holders(self, track: TrackId) -> frozenset[NodeId] | None:
-        return frozenset({self._members.own_id}) if self._shelf.holds(track) else frozenset()
+        return self._librarian.holders(track)
 
     def _on_removed(self, record: NodeRecord, why: str) -> None:
         log.debug("%s left: %s", record.node_id, why)
+        self._librarian.away(record.node_id, lost=True)
 
     def _on_catalogue(self, revision: int, count: int) -> None:
-        self._members.registry.note_tracks(self._members.own_id, count, self._members.now_s())
-        for link in self._members.links(Role.FILE):
-            link.notify(nodes.CatalogueRefresh(revision))
+        self._on_list(self._members.own_id, revision, count)
+        self._replica.library_changed()
+
+    def _on_list(self, machine: NodeId, revision: int, count: int) -> None:
+        """A control node's folder holds something else: the streaming nodes under it load its index anew."""
+        self._members.registry.note_tracks(machine, count, self._members.now_s())
+        for link in self._members.children_links(machine):
+            if link.peer.role is Role.FILE:
+                link.notify(nodes.CatalogueRefresh(revision))
+
+    def _order_copies(self, machine: NodeId, message: Message) -> None:
+        if machine == self._members.own_id:
+            self._replica.take(message)
+            return
+        with contextlib.suppress(HocketError):
+            self._members.link(machine).notify(message)
+
+    def _crowded(self) -> frozenset[NodeId]:
+        """Machines with a streaming node that is nearly full."""
+        return frozenset(
+            node.parent
+            for node in self._members.view().nodes
+            if node.role is Role.FILE and node.load >= CROWDED_SHARE * node.capacity
+        )
 
     def _end_user(self, user: str, why: str) -> None:
         self._end_sessions(nodes.EndSessions(ErrorCode.SESSION_ENDED.value, why, user=user))
@@ -319,6 +381,15 @@ class Prime:
             self._revoked.end_user(UserName(message.user), now_ns)
         for link in self._members.links(Role.AUTH, Role.FILE):
             self._send(self._push(link, message))
+
+    async def _tell_ended(self, link: Link) -> None:
+        """What ended while a node was not here to be told, one by one: they may be many."""
+        code, why = ErrorCode.SESSION_ENDED.value, "it was ended elsewhere"
+        told = [nodes.EndSessions(code, why, session=ended, at_ns=ns) for ended, ns in self._revoked.sessions.items()]
+        told += [nodes.EndSessions(code, why, user=user, at_ns=ns) for user, ns in self._revoked.users.items()]
+        for message in told:
+            if link.is_open:
+                await self._push(link, message)
 
     async def _push(self, link: Link, message: nodes.EndSessions) -> None:
         try:

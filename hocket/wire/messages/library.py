@@ -33,6 +33,7 @@ class HoldsPage(Message, kind=Kind.HOLDS_PAGE, senders=PLANE, receivers=AT_PRIME
     revision: int
     first: bool
     last: bool
+    total: Count
     tracks: Tracks = ()
 
 
@@ -41,6 +42,7 @@ class HoldsChanged(Message, kind=Kind.HOLDS_CHANGED, senders=PLANE, receivers=AT
 
     base_revision: int
     revision: int
+    total: Count
     added: Tracks = ()
     removed: Annotated[tuple[TrackId, ...], Meta(max_length=MAX_REMOVED_IDS)] = ()
 

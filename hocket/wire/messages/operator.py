@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from hocket.core.address import HostPort
-from hocket.core.ids import NodeId, Role, UserName
+from hocket.core.ids import NodeId, Role, TrackId, UserName
 from hocket.wire.kinds import Kind
 from hocket.wire.limits import Password, ShortText, Text
 from hocket.wire.message import Message
@@ -33,6 +33,17 @@ class NodeStatus(msgspec.Struct, frozen=True, array_like=True):
     last_lines: tuple[str, ...] = ()  # of a crashed child
 
 
+class TransferStatus(msgspec.Struct, frozen=True, array_like=True):
+    """One copy on its way from one machine to another."""
+
+    track: TrackId
+    name: str
+    source: NodeId
+    target: NodeId
+    done_bytes: int
+    size_bytes: int
+
+
 class Status(Message, kind=Kind.STATUS):
     """The cluster at a glance."""
 
@@ -47,6 +58,7 @@ class Status(Message, kind=Kind.STATUS):
     problems: tuple[str, ...] = ()
     scan_done: int = 0  # bytes of new music that were read
     scan_total: int = 0
+    transfers: tuple[TransferStatus, ...] = ()
 
 
 class StatusGet(Message, kind=Kind.STATUS_GET, senders=OPERATOR, receivers=AT_PRIME, reply=Status):
