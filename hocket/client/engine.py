@@ -23,8 +23,9 @@ from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.fetch import Fetch
 from hocket.client.keeper import Keeper
-from hocket.client.player import Player, Reading
-from hocket.client.playing import State
+from hocket.client.listing import whole_list
+from hocket.client.player import Player
+from hocket.client.playing import Reading, State
 from hocket.client.queue import Entry, PlayQueue, Repeat
 from hocket.client.sound import Sound
 from hocket.core.address import ClusterAddress
@@ -158,16 +159,10 @@ class Engine:
         return await self._logged_in().ask_node(asked, TrackPage)
 
     async def all_tracks(self, search: str = "", *, sort: Sort = Sort.NAME) -> list[Track]:
-        """Every match, page by page, anew if the library changes meanwhile."""
-        while True:
-            page = await self.tracks(search, sort=sort)
-            found, revision = list(page.tracks), page.revision
-            while page.tracks and len(found) < page.total and page.revision == revision:
-                page = await self.tracks(search, offset=len(found), sort=sort)
-                found += page.tracks
-            if page.revision == revision:
-                self._tell(events.Tracks(len(found)))
-                return found
+        """Every match, in order. Raises HocketError."""
+        found = await whole_list(lambda offset, limit: self.tracks(search, offset=offset, limit=limit, sort=sort))
+        self._tell(events.Tracks(len(found)))
+        return found
 
     async def find(self, text: str) -> Track:
         """The track with this name, unique part of a name, or id. Raises Refused (TRACK_MISSING, AMBIGUOUS)."""
