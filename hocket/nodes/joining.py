@@ -61,8 +61,8 @@ async def join(folder: DataFolder, role: Role, token_text: str) -> Passport:
         return kept
     token = JoinToken.parse(token_text)
     if kept is not None and fingerprint_of(kept.standing.credentials) == token.fingerprint_hex:
-        log.info("%s belongs to this cluster already: the token is not used", node)
-        return kept
+        log.info("%s belongs to this cluster already: the token is not used up", node)
+        return await _where_the_token_says(folder, kept, token)
     if kept is not None:
         raise TokenRefused(
             f"{folder.path} belongs to another cluster", hint="give this machine a new, empty folder with --data"
@@ -99,6 +99,22 @@ def _kept(folder: DataFolder, role: Role, node: NodeId) -> Passport | None:
             f"{folder.path / MEMBERSHIP_FILE} is damaged", hint="restore it from a backup, or join again with a token"
         ) from None
     return Passport(Standing(role, node, kept.prime, kept.prime_node, credentials), kept.policy)
+
+
+async def _where_the_token_says(folder: DataFolder, kept: Passport, token: JoinToken) -> Passport:
+    """The prime may have moved to an address that this node does not know yet."""
+    if kept.standing.prime in token.primes:
+        return kept
+    for address in token.primes:
+        try:
+            await _authority(address, token)
+        except NotReachable:
+            continue
+        moved = msgspec.structs.replace(kept.standing, prime=address)
+        folder.write(MEMBERSHIP_FILE, msgspec.json.encode(Membership(address, moved.prime_node, kept.policy)))
+        log.info("the prime is at %s now", address)
+        return msgspec.structs.replace(kept, standing=moved)
+    return kept
 
 
 async def _join_anew(folder: DataFolder, role: Role, node: NodeId, token: JoinToken) -> Passport:
