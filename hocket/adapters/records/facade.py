@@ -85,6 +85,10 @@ class Records:
         """Keep a new hash; the account's own name. Raises UserMissing."""
         return await self._do(lambda: self._store.change_user(name, password_hash=password_hash))
 
+    async def replace_hash(self, name: str, old_hash: str, new_hash: str) -> None:
+        """Keep another hash of the same password; nothing happens if the password was changed meanwhile."""
+        await self._do(lambda: self._store.replace_hash(name, old_hash, new_hash))
+
     async def set_disabled(self, name: str, disabled: bool) -> UserName:
         """Disable or enable an account; its own name. Raises UserMissing."""
         return await self._do(lambda: self._store.change_user(name, disabled=disabled))

@@ -88,6 +88,11 @@ class Store:
             connection.execute(update(users).where(users.c.name == found).values(values))
         return found
 
+    def replace_hash(self, name: str, old_hash: str, new_hash: str) -> None:
+        same = (users.c.name_folded == name_key(name)) & (users.c.password_hash == old_hash)
+        with self._transaction() as connection:
+            connection.execute(update(users).where(same).values(password_hash=new_hash))
+
     def remove_user(self, name: str) -> UserName:
         with self._transaction() as connection:
             found = _own_name(connection, name)

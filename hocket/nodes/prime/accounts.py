@@ -1,5 +1,6 @@
 """The accounts: what auth nodes ask, and what the operator changes. The prime alone opens the record store."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -70,9 +71,7 @@ class Accounts:
 
     async def rehash(self, message: PasswordRehash) -> None:
         """Keep the hash under newer parameters, unless the password was changed meanwhile."""
-        user = await self._records.user(message.user)
-        if user is not None and user.password_hash == message.old_hash:
-            await self._records.set_password(user.name, message.new_hash)
+        await self._records.replace_hash(message.user, message.old_hash, message.new_hash)
 
     async def _demo(self, asked: AccountGet, seen_at_home: bool) -> User | None:
         real_users = await self._records.count_users()
@@ -101,7 +100,13 @@ class Accounts:
         return Users(tuple(_row(user) for user in page), len(rows) > USERS_A_PAGE)
 
     async def change(self, asked: UserAdd | UserPassword | UserDisable | UserRemove) -> None:
-        """Raises HocketError (BAD_NAME, BAD_PASSWORD, USER_EXISTS, USER_MISSING)."""
+        """Raises HocketError (BAD_NAME, BAD_PASSWORD, USER_EXISTS, USER_MISSING).
+
+        Goes on to its end when who asked is gone: what stands in the record store must reach the nodes.
+        """
+        await asyncio.shield(self._change(asked))
+
+    async def _change(self, asked: UserAdd | UserPassword | UserDisable | UserRemove) -> None:
         match asked:
             case UserAdd():
                 await self._add(asked)

@@ -1,5 +1,6 @@
 """Who becomes a part of the cluster, keeps its certificate fresh, or is put out for good."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -104,7 +105,13 @@ class Admission:
         return Certified(self._authority.certify(request.role, request.node, request.public_key))
 
     async def remove(self, asked: NodeRemove) -> None:
-        """Put a node and what runs under it out at once, for good. Raises HocketError (NODE_MISSING, NOT_ALLOWED)."""
+        """Put a node and what runs under it out at once, for good. Raises HocketError (NODE_MISSING, NOT_ALLOWED).
+
+        Goes on to its end when who asked is gone.
+        """
+        await asyncio.shield(self._remove(asked))
+
+    async def _remove(self, asked: NodeRemove) -> None:
         record = self._members.record(asked.node)
         joined = {known.node for known in await self._records.joined_nodes()}
         if record is None and asked.node not in joined:

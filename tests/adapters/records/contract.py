@@ -85,6 +85,24 @@ class RecordsContract:
         assert user is not None
         assert user.password_hash == "new"
 
+    def test_a_hash_is_replaced_only_while_the_password_is_the_same(self, store: Backend) -> None:
+        async def use(records: Records) -> list[str]:
+            await records.add_user(ZOE, "old")
+            await records.add_user(ANNA, "old")
+            seen = []
+            for expected, new in (("old", "stronger"), ("old", "stale"), ("stronger", "strongest")):
+                await records.replace_hash("ZOË", expected, new)
+                user = await records.user("Zoë")
+                assert user is not None
+                seen.append(user.password_hash)
+            await records.replace_hash("Nobody", "old", "new")
+            other = await records.user("Anna")
+            assert other is not None
+            assert other.password_hash == "old"
+            return seen
+
+        assert store(use) == ["stronger", "stronger", "strongest"]
+
     def test_disabling_and_enabling(self, store: Backend) -> None:
         async def use(records: Records) -> list[bool]:
             await records.add_user(ANNA, "hash")
