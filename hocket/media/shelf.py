@@ -80,27 +80,25 @@ class Shelf:
     def _marked(self, words: tuple[str, ...]) -> bytes:
         if not words:
             return bytes(len(self.tracks))
-        near = [number for number, block in enumerate(self._blocks) if all(map(block.__contains__, words))]
-        if 2 * len(near) > len(self._blocks):
-            return bytes(_holding(words, self.haystacks))
-        slots = [slot for number in near for slot in range(number * _BLOCK, (number + 1) * _BLOCK)]
-        slots = [slot for slot in slots if slot < len(self.haystacks)]
+        blocks = {word: {number for number, block in enumerate(self._blocks) if word in block} for word in words}
+        first, *others = sorted(words, key=lambda word: len(blocks[word]))
+        near = set.intersection(*blocks.values())
+        if not others and 2 * len(near) > len(self._blocks):
+            return bytes([first in haystack for haystack in self.haystacks])
         marks = bytearray(len(self.tracks))
-        for slot in compress(slots, _holding(words, [self.haystacks[slot] for slot in slots])):
-            marks[slot] = 1
+        for number in near:
+            start = number * _BLOCK
+            part = self.haystacks[start : start + _BLOCK]
+            held = [line for line, haystack in enumerate(part) if first in haystack]
+            for word in others:
+                held = [line for line in held if word in part[line]]
+            for line in held:
+                marks[start + line] = 1
         return bytes(marks)
 
     def marked(self, marks: bytes) -> list[Track]:
         """The tracks in marked slots."""
         return [track for track in compress(self.tracks, marks) if track is not None]
-
-
-def _holding(words: tuple[str, ...], haystacks: list[str]) -> list[bool]:
-    first, *others = words
-    held = [first in haystack for haystack in haystacks]
-    for word in others:
-        held = [mark and word in haystack for mark, haystack in zip(held, haystacks, strict=True)]
-    return held
 
 
 def _needed(words: Iterable[str]) -> tuple[str, ...]:
