@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test node dev tools lint types imports docs docs-check lock check
+.PHONY: run test node dev tools lint types imports docs docs-check screenshots lock check
 
 run:
 	@scripts/system-packages.sh play
@@ -48,6 +48,10 @@ docs: tools
 docs-check: tools
 	$(BIN)/python -m hocket.wire.tables --check docs/protocol.md
 	$(BIN)/python -m hocket.app.settingstable --check docs/settings.md
+
+# The window's pages, dark and light, into docs/pictures.
+screenshots: dev
+	$(BIN)/python scripts/screenshots.py
 
 # New pins for everything, from what pyproject.toml asks for. node.txt and dev.txt agree with requirements.txt.
 lock: tools

@@ -41,17 +41,20 @@ class Bridge(QObject):
         command: Callable[[Engine], Coroutine[Any, Any, T]],
         done: Done[T] | None = None,
         failed: Failed | None = None,
-    ) -> "Future[T]":
-        """Run a command of the engine; then one of the callbacks, here. Cancelling the future cancels both."""
-        return self._follow(self._thread.call(command), done, failed)
+    ) -> None:
+        """Run a command of the engine; then one of the callbacks, here."""
+        if not self._is_closed:
+            self._follow(self._thread.call(command), done, failed)
 
     def read(self, what: Callable[[Engine], T], done: Done[T] | None = None) -> None:
         """Read or set something of the engine that takes no time."""
-        self._follow(self._thread.read(what), done, None)
+        if not self._is_closed:
+            self._follow(self._thread.read(what), done, None)
 
     def background(self, work: Callable[[], T], done: Done[T] | None = None, failed: Failed | None = None) -> None:
         """Do what waits for a disk or another program on a thread of its own, in order."""
-        self._follow(self._background.submit(work), done, failed)
+        if not self._is_closed:
+            self._follow(self._background.submit(work), done, failed)
 
     def close(self) -> None:
         """Log out and end both threads; no callback runs after this. Safe to call twice."""
@@ -59,9 +62,8 @@ class Bridge(QObject):
         self._thread.close()
         self._background.shutdown()
 
-    def _follow(self, future: "Future[T]", done: Done[T] | None, failed: Failed | None) -> "Future[T]":
+    def _follow(self, future: "Future[T]", done: Done[T] | None, failed: Failed | None) -> None:
         future.add_done_callback(lambda settled: self._finished.emit((settled, done, failed)))
-        return future
 
     @Slot(object)
     def _settle(self, outcome: "tuple[Future[Any], Done[Any] | None, Failed | None]") -> None:

@@ -22,6 +22,7 @@ from hocket.gui.theme import Palette
 from hocket.gui.widgets import UNIT, Elided, Icon, Look, card, label, margins, restyle, text_button
 
 PLOT_PX = 128
+SHORTEST_S = 60.0
 
 
 class Plot(QFrame):
@@ -56,7 +57,6 @@ class Plot(QFrame):
         widget.setMouseEnabled(False, False)
         widget.setMenuEnabled(False)
         widget.hideButtons()
-        widget.setXRange(-HISTORY_S, 0, padding=0)
         widget.hideAxis("bottom")
         widget.getPlotItem().setContentsMargins(0, UNIT, 0, 0)
         widget.setFrameShape(QFrame.Shape.NoFrame)
@@ -85,7 +85,9 @@ class Plot(QFrame):
         self.value.setText(now)
         if self._widget is not None and values:
             self._curve.setData(seconds, values)
-            self._widget.setYRange(0, max(1.0, max(values) * 1.2), padding=0)
+            self._widget.setXRange(max(-HISTORY_S, min(-SHORTEST_S, seconds[0])), 0, padding=0)
+            top = max(1.0, max(values) * 1.2)
+            self._widget.setYRange(-0.06 * top, top, padding=0)
 
 
 class NodeLine(QWidget):

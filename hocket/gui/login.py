@@ -87,7 +87,7 @@ class LoginPage(QWidget):
             column.addWidget(above)
             column.addWidget(field)
             column.addSpacing(UNIT)
-        column.addWidget(self.keep)
+        column.addWidget(self.keep, 0, Qt.AlignmentFlag.AlignLeft)
         return self._form
 
     def _first_contact(self) -> QWidget:

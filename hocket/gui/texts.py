@@ -234,7 +234,7 @@ SPAWN_AUTH = "Add log-in node"
 SPAWN_FILE = "Add streaming node"
 DRAIN = "Drain"
 DRAIN_HINT = "No new listeners; those that are here move on; then it ends"
-LAST_MINUTES = "the last five minutes"
+LAST_MINUTES = "the last minutes"
 ROLES = {"prime": "Prime", "plane": "Plane", "auth": "Log-in node", "file": "Streaming node"}
 STATES = {
     "starting": "starting",

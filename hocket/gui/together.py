@@ -37,7 +37,7 @@ class TogetherPage(QWidget):
         self.host = QCheckBox(texts.HOST_ON)
         self.host.setAccessibleName(texts.HOST_ON)
         self.host.clicked.connect(self._host)
-        column.addWidget(self.host)
+        column.addWidget(self.host, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(label(texts.HOST_HINT, "muted", wrap=True))
         column.addStretch(1)
         self._share = QWidget()

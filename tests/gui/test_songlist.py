@@ -1,0 +1,104 @@
+"""The song list without Qt: searching, sorting, filling in pieces."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hocket.core.ids import TrackId
+from hocket.core.sound import AudioFormat
+from hocket.core.track import Track
+from hocket.gui.songlist import QUEUE_AFTER, QUEUE_BEFORE, Column, SongList, prepare
+
+CD = AudioFormat(44_100, 2, 16)
+
+
+def track(number: int, title: str, artist: str = "", album: str = "", seconds: int = 60, problem: str = "") -> Track:
+    form = None if problem else CD
+    return Track(TrackId(f"{number:064x}"), f"{number}.wav", title, artist, album, format=form,
+                 frames=seconds * 44_100, problem=problem)  # fmt: skip
+
+
+SONGS = [
+    track(1, "Song 10", "Ärzte", "B", 30),
+    track(2, "Song 9", "beta", "A", 20),
+    track(3, "zebra", "", "C", 10),
+    track(4, "Überfahrt", "Alpha", "A", 40),
+]
+
+
+def filled(tracks: list[Track], piece: int = 2) -> SongList:
+    songs = SongList()
+    for at in range(0, len(tracks), piece):
+        songs.append(prepare(tracks[at : at + piece]))
+    songs.finish()
+    return songs
+
+
+def titles(songs: SongList) -> list[str]:
+    return [songs.text(row, Column.TITLE) for row in range(len(songs))]
+
+
+def test_search_takes_all_words_in_any_case_without_accents() -> None:
+    songs = filled(SONGS)
+    songs.set_search("SONG arzte")
+    assert titles(songs) == ["Song 10"]
+    songs.set_search("uber")
+    assert titles(songs) == ["Überfahrt"]
+    songs.set_search("")
+    assert len(songs) == 4
+
+
+def test_sorting_knows_numbers_and_puts_the_unknown_last() -> None:
+    songs = filled(SONGS)
+    songs.set_sort(Column.TITLE, descending=False)
+    assert titles(songs) == ["Song 9", "Song 10", "Überfahrt", "zebra"]
+    songs.set_sort(Column.ARTIST, descending=False)
+    assert titles(songs) == ["Überfahrt", "Song 10", "Song 9", "zebra"]
+    songs.set_sort(Column.LENGTH, descending=True)
+    assert titles(songs) == ["Überfahrt", "Song 10", "Song 9", "zebra"]
+    songs.set_sort(Column.MARK, descending=False)
+    assert titles(songs) == [song.title for song in SONGS]
+
+
+def test_what_comes_while_searched_and_sorted_lands_in_its_place() -> None:
+    songs = SongList()
+    songs.set_search("song")
+    songs.set_sort(Column.TITLE, descending=False)
+    assert songs.append(prepare(SONGS[:1])) == 1
+    assert songs.append(prepare(SONGS[2:])) == 0
+    assert songs.append(prepare(SONGS[1:2])) == 1
+    assert songs.finish()
+    assert titles(songs) == ["Song 9", "Song 10"]
+
+
+def test_playing_a_row_queues_its_neighbours_that_can_play() -> None:
+    many = [track(number, f"t{number:05}", problem="broken" if number % 7 == 0 else "") for number in range(1, 3000)]
+    songs = filled(many, 1000)
+    row = 1500
+    tracks, index = songs.around(row)
+    assert tracks[index] is songs.track(row)
+    assert len(tracks) <= QUEUE_BEFORE + QUEUE_AFTER
+    assert all(found.is_playable for found in tracks)
+    bad = next(row for row in range(len(songs)) if not songs.track(row).is_playable)
+    tracks, index = songs.around(bad)
+    assert tracks[index] is songs.track(bad)
+
+
+@given(
+    names=st.lists(st.text(st.sampled_from("abAB é1"), min_size=1, max_size=6), max_size=30),
+    typed=st.text(st.sampled_from("abé1 "), max_size=5),
+    column=st.sampled_from(list(Column)),
+    descending=st.booleans(),
+)
+def test_typing_letter_by_letter_finds_what_typing_at_once_finds(
+    names: list[str], typed: str, column: Column, descending: bool
+) -> None:
+    tracks = [track(number, name) for number, name in enumerate(names)]
+    slow, quick = filled(tracks), filled(tracks, 7)
+    for songs in (slow, quick):
+        songs.set_sort(column, descending)
+    for end in range(1, len(typed) + 1):
+        slow.set_search(typed[:end])
+    quick.set_search(typed)
+    assert titles(slow) == titles(quick)
+    slow.set_search("")
+    assert sorted(titles(slow)) == sorted(names)
