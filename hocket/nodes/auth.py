@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 
 from hocket.adapters.clocks import SystemClock, random_bytes
 from hocket.adapters.link import Link, LinkServer
@@ -61,7 +62,11 @@ DRAIN_TIMEOUT_S = 20.0
 class AuthNode:
     """One authentication node. `run` serves until it is told to end, and returns why."""
 
-    def __init__(self, own: ChildSettings, watcher: Watcher) -> None:
+    def __init__(
+        self, own: ChildSettings, watcher: Watcher, on_renewed: Callable[[Credentials], None] | None = None
+    ) -> None:
+        """`on_renewed` keeps a fresh certificate where the node is to start again from."""
+        self._on_renewed = on_renewed
         self._own = own
         self._clock = SystemClock()
         self._key = SigningKey(random_bytes(SEED_BYTES))
@@ -257,6 +262,8 @@ class AuthNode:
     def _renewed(self, credentials: Credentials) -> None:
         reload_context(self._context, credentials)
         self._uplink.renewed(credentials)
+        if self._on_renewed is not None:
+            self._on_renewed(credentials)
 
     def _on_registered(self, registered: Registered) -> None:
         self._grant = registered.grant

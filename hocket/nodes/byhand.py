@@ -3,10 +3,12 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from hocket.adapters.authority import save_credentials
 from hocket.adapters.datafolder import DataFolder
 from hocket.core import settings
 from hocket.core.address import HostPort
@@ -14,7 +16,7 @@ from hocket.core.ids import Role
 from hocket.nodes.auth import AuthNode
 from hocket.nodes.childsettings import ChildSettings
 from hocket.nodes.file import FileNode
-from hocket.nodes.joining import Passport, authority_key_of, join
+from hocket.nodes.joining import CREDENTIALS, Passport, authority_key_of, join
 from hocket.nodes.renewal import renewal_in_s
 from hocket.nodes.shelf import Shelf
 
@@ -40,14 +42,15 @@ async def by_hand(asked: ByHand) -> AsyncIterator[AuthNode | FileNode]:
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(asked.data))
         passport = await join(folder, asked.role, asked.token)
+        keep = partial(save_credentials, folder, CREDENTIALS)
         if asked.role is Role.AUTH:
-            yield AuthNode(_settings(asked, passport, ""), _Alone())
+            yield AuthNode(_settings(asked, passport, ""), _Alone(), keep)
             return
         assert asked.music is not None
         shelf = Shelf(asked.music, folder.path, lambda revision, tracks: log.info("%d tracks here", tracks))
         shelf.start()
         stack.push_async_callback(shelf.stop)
-        yield FileNode(_settings(asked, passport, str(shelf.index)), _Alone())
+        yield FileNode(_settings(asked, passport, str(shelf.index)), _Alone(), keep)
 
 
 def _settings(asked: ByHand, passport: Passport, index: str) -> ChildSettings:

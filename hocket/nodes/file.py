@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from hocket.adapters.clocks import SystemClock
@@ -81,7 +82,11 @@ class Listener:
 class FileNode:
     """One streaming node. `run` serves until it is told to end, and returns why."""
 
-    def __init__(self, own: ChildSettings, watcher: Watcher) -> None:
+    def __init__(
+        self, own: ChildSettings, watcher: Watcher, on_renewed: Callable[[Credentials], None] | None = None
+    ) -> None:
+        """`on_renewed` keeps a fresh certificate where the node is to start again from."""
+        self._on_renewed = on_renewed
         self._own = own
         self._clock = SystemClock()
         self._index = LibraryIndex(own.index)
@@ -266,6 +271,8 @@ class FileNode:
         if self._context is not None:
             reload_context(self._context, credentials)
         self._uplink.renewed(credentials)
+        if self._on_renewed is not None:
+            self._on_renewed(credentials)
 
     def _on_registered(self, registered: Registered) -> None:
         self._index_changed.set()

@@ -14,6 +14,7 @@ from hocket.auth.jointokens import JoinToken, TokenRefused
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 from hocket.core.ids import NodeId, Role
+from hocket.nodes.renewal import left_s
 from hocket.nodes.standing import Standing
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Authority, AuthorityGet
@@ -52,6 +53,12 @@ async def join(folder: DataFolder, role: Role, token_text: str) -> Passport:
     """
     node = folder.node_id(role)
     kept = _kept(folder, role, node)
+    ran_out_s = -left_s(kept.standing.credentials) if kept is not None else 0.0
+    if kept is not None and ran_out_s > 0 and not token_text:
+        raise TokenRefused(
+            f"the certificate of {node} ran out {ran_out_s / 86400:.1f} days ago: this machine was off for too long",
+            hint="give it a new token with --join (`controlNODE.py token` prints one), or set its clock if it is wrong",
+        )
     if not token_text:
         if kept is None:
             raise TokenRefused(
@@ -60,14 +67,17 @@ async def join(folder: DataFolder, role: Role, token_text: str) -> Passport:
             )
         return kept
     token = JoinToken.parse(token_text)
-    if kept is not None and fingerprint_of(kept.standing.credentials) == token.fingerprint_hex:
+    is_ours = kept is not None and fingerprint_of(kept.standing.credentials) == token.fingerprint_hex
+    if kept is not None and is_ours and ran_out_s > 0:
+        return await _join_anew(folder, role, node, token, kept.standing.credentials.key)
+    if kept is not None and is_ours:
         log.info("%s belongs to this cluster already: the token is not used up", node)
         return await _where_the_token_says(folder, kept, token)
     if kept is not None:
         raise TokenRefused(
             f"{folder.path} belongs to another cluster", hint="give this machine a new, empty folder with --data"
         )
-    return await _join_anew(folder, role, node, token)
+    return await _join_anew(folder, role, node, token, new_key_pem())
 
 
 def fingerprint_of(credentials: Credentials) -> str:
@@ -117,8 +127,7 @@ async def _where_the_token_says(folder: DataFolder, kept: Passport, token: JoinT
     return kept
 
 
-async def _join_anew(folder: DataFolder, role: Role, node: NodeId, token: JoinToken) -> Passport:
-    key = new_key_pem()
+async def _join_anew(folder: DataFolder, role: Role, node: NodeId, token: JoinToken, key: str) -> Passport:
     request = request_certificate(role, node, key)
     failure: HocketError = NotReachable("the token names no address")
     for address in token.primes:

@@ -38,7 +38,7 @@ from hocket.nodes.prime.nursery import Nursery
 from hocket.nodes.prime.placing import Placing
 from hocket.nodes.prime.visitors import Visitors
 from hocket.nodes.raising import READY_TIMEOUT_S, Home
-from hocket.nodes.renewal import RENEW_FRESH_S
+from hocket.nodes.renewal import RENEW_FRESH_S, sleep_by_wall_clock
 from hocket.nodes.replica import Contexts, Replica
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
@@ -414,7 +414,7 @@ class Prime:
     async def _renew_own(self) -> None:
         """The prime's own certificate, two thirds through its life."""
         while True:
-            await asyncio.sleep(RENEW_FRESH_S)
+            await sleep_by_wall_clock(RENEW_FRESH_S)
             fresh = self._authority.issue(Role.PRIME, self._members.own_id)
             for context in self._contexts:
                 reload_context(context, fresh)
