@@ -1,5 +1,6 @@
 """What the operator asks: how the cluster is, how listeners reach it, that a node be drained."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ from hocket.adapters.processes import memory_bytes
 from hocket.control.supervision import ChildStatus
 from hocket.control.view import NodeRecord
 from hocket.core.address import ClusterAddress, HostPort
+from hocket.core.errors import HocketError
 from hocket.core.ids import NodeId, Role
 from hocket.nodes.prime.librarian import Librarian
 from hocket.nodes.prime.members import Members
@@ -81,11 +83,24 @@ class Desk:
         return Invite(str(ClusterAddress(address, self._fingerprint)), warning)
 
     async def drain(self, asked: DrainNode) -> None:
-        """No new listeners there; it hands over and retires. Raises HocketError (NODE_MISSING, NOT_ALLOWED)."""
-        for node in self._members.registry.drain(asked.node, self._members.now_s()):
-            link = self._members.link(node)
-            await link.request(Drain("the operator drains this node"), Done, DRAIN_ASK_S)
+        """No new listeners there, nor on what runs under it; it hands over and retires.
+
+        Raises HocketError (NODE_MISSING, NOT_ALLOWED), NotReachable: it was not told, and goes when its listeners do.
+        """
+        registry = self._members.registry
+        registry.drain(asked.node, self._members.now_s())
         self._members.wake()
+        nodes = (asked.node, *sorted(registry.children(asked.node)))
+        told = await asyncio.gather(*(self._tell_to_drain(node) for node in nodes), return_exceptions=True)
+        if isinstance(told[0], BaseException):
+            raise told[0]
+
+    async def _tell_to_drain(self, node: NodeId) -> None:
+        try:
+            await self._members.link(node).request(Drain("the operator drains this node"), Done, DRAIN_ASK_S)
+        except HocketError as error:
+            log.warning("%s was not told to drain: %s", node, error)
+            raise
 
     def _frozen(self) -> bool:
         return self._members.registry.is_frozen(self._members.now_s())
