@@ -14,15 +14,21 @@ from tests.kit.cluster import Cluster
 NAME, PASSWORD = "keeper", "a long pass phrase"
 
 
-@pytest.fixture
-def operator(app: QApplication, tmp_path: Path) -> Iterator[Person]:
-    write_library(tmp_path / "music", count=2)
-    with Cluster(tmp_path, "--idle", "600") as cluster:
+@pytest.fixture(scope="module")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("operated")
+    write_library(folder / "music", count=2)
+    with Cluster(folder, "--idle", "600") as cluster:
         add_operator(cluster, NAME, PASSWORD)
-        with person_at(app, cluster.address, tmp_path / "home") as person:
-            person.window.login.user.setText(NAME)
-            person.log_in(PASSWORD)
-            yield person
+        yield cluster
+
+
+@pytest.fixture
+def operator(app: QApplication, operated: Cluster, tmp_path: Path) -> Iterator[Person]:
+    with person_at(app, operated.address, tmp_path / "home") as person:
+        person.window.login.user.setText(NAME)
+        person.log_in(PASSWORD)
+        yield person
 
 
 def roles(person: Person) -> list[str]:

@@ -33,10 +33,10 @@ def test_the_keyring_keeps_the_password_by_server_and_user(monkeypatch: pytest.M
     from keyring.backend import KeyringBackend
 
     class InMemory(KeyringBackend):
-        priority = 1  # type: ignore[assignment]
+        priority = 1
 
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.kept: dict[tuple[str, str], str] = {}
 
         def get_password(self, service: str, username: str) -> str | None:
@@ -66,7 +66,7 @@ def test_without_a_keyring_nothing_is_kept_and_it_is_told() -> None:
     from keyring.backends.fail import Keyring
 
     before = keyring.get_keyring()
-    keyring.set_keyring(Keyring())
+    keyring.set_keyring(Keyring())  # type: ignore[no-untyped-call]
     try:
         assert settings.kept_password("h", "u") == ""
         settings.forget_password("h", "u")
