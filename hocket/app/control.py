@@ -4,24 +4,20 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from cyclopts import App
 
-from hocket.adapters.datafolder import DataFolder
-from hocket.adapters.folders import client_folders
-from hocket.adapters.trust import KnownClusters
 from hocket.app.logs import hide
 from hocket.app.offline import offline_accounts, offline_invite
-from hocket.app.options import GIVEN, Program, UsageError
+from hocket.app.operating import Given, Shared, online, online_or
+from hocket.app.options import Program, UsageError
 from hocket.app.serving import Positive, Seconds
+from hocket.app.tracks import tracks
 from hocket.auth.accounts import Rights
-from hocket.client.operator import Operator, by_account, by_folder, do
-from hocket.core.address import ClusterAddress
-from hocket.core.errors import NotReachable
+from hocket.client.operator import Operator, do
 from hocket.core.ids import NodeId
 from hocket.wire.messages import operator, planes
 from hocket.wire.messages.operator import Status, StatusGet
@@ -29,26 +25,10 @@ from hocket.wire.messages.operator import Status, StatusGet
 WATCH_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """Options of every command."""
-
-    data: Path = Path("data")
-    "The prime's data folder: its files are your authority."
-
-    prime: str = ""
-    "HOST:PORT of a prime on another machine: log in there with --user; without a terminal the password is the first \
-line of standard input."
-
-    user: str = ""
-    "With --prime: the account."
-
-
 PROGRAM = Program("control", "Look after a cluster: its state, its accounts, its nodes.", shared=Shared, log_level=30)
 users = App(name="users", help="Accounts of listeners.")
 PROGRAM.app.command(users)
-
-Given = Annotated[Shared, GIVEN]
+PROGRAM.app.command(tracks)
 
 
 @PROGRAM.app.command
@@ -72,7 +52,7 @@ def invite(*, shared: Given) -> None:
     async def ask(link: Operator) -> operator.Invite:
         return await link.ask(operator.InviteGet(), operator.Invite)
 
-    found = asyncio.run(_online_or(shared, ask, offline_invite))
+    found = asyncio.run(online_or(shared, ask, offline_invite))
     print(found.address)
     if found.warning:
         print(f"note: {found.warning}", file=sys.stderr)
@@ -91,7 +71,7 @@ def drain(node: str, *, shared: Given) -> None:
     async def ask(link: Operator) -> None:
         await do(link, operator.DrainNode(NodeId(node)))
 
-    asyncio.run(_online(shared, ask))
+    asyncio.run(online(shared, ask))
     print(f"{node} is draining")
 
 
@@ -110,7 +90,7 @@ def token(*, uses: Positive = 1, ttl: Seconds = 3600.0, shared: Given) -> None:
     async def ask(link: Operator) -> planes.Token:
         return await link.ask(planes.TokenMake(uses, ttl), planes.Token)
 
-    made = asyncio.run(_online(shared, ask))
+    made = asyncio.run(online(shared, ask))
     print(made.text)
     if made.warning:
         print(f"note: {made.warning}", file=sys.stderr)
@@ -129,7 +109,7 @@ def remove(node: str, *, shared: Given) -> None:
     async def ask(link: Operator) -> None:
         await do(link, planes.NodeRemove(NodeId(node)))
 
-    asyncio.run(_online(shared, ask))
+    asyncio.run(online(shared, ask))
     print(f"{node} is out")
 
 
@@ -280,7 +260,7 @@ async def _status(shared: Shared, *, as_json: bool, watch: bool) -> None:
                     await asyncio.sleep(WATCH_S)
                     live.update(status_view(await link.ask(StatusGet(), Status), console.width), refresh=True)
 
-    await _online(shared, show)
+    await online(shared, show)
 
 
 def _as_json(status: Status) -> str:
@@ -295,51 +275,15 @@ def _as_json(status: Status) -> str:
     return msgspec.json.encode(plain).decode()
 
 
-async def _online(shared: Shared, work: Callable[[Operator], Awaitable[Any]]) -> Any:
-    """Do something on a connection to the prime."""
-    if not shared.prime:
-        async with by_folder(DataFolder.look(shared.data)) as link:
-            return await work(link)
-    known = KnownClusters(client_folders().config)
-    address = ClusterAddress.parse(shared.prime)
-    user, password = _own_account(shared)
-    async with by_account(address, known, user, password) as link:
-        return await work(link)
-
-
-def _own_account(shared: Shared) -> tuple[str, str]:
-    """Name and password of the operator: the password from the terminal, or the first line of stdin."""
-    if not shared.user:
-        raise UsageError("--prime needs --user NAME", hint="an account made with `users add NAME --may-operate`")
-    if sys.stdin.isatty():
-        password = getpass.getpass(f"Password of {shared.user}: ")
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    hide(password)
-    return shared.user, password
-
-
-async def _online_or(
-    shared: Shared, work: Callable[[Operator], Awaitable[Any]], offline: Callable[[Path], Awaitable[Any]]
-) -> Any:
-    """The same, or by the data folder alone where no prime runs on it."""
-    try:
-        return await _online(shared, work)
-    except NotReachable:
-        if shared.prime:
-            raise
-        return await offline(shared.data)
-
-
 def _change(shared: Shared, message: Any) -> None:
-    async def online(link: Operator) -> None:
+    async def asked(link: Operator) -> None:
         await do(link, message)
 
     async def offline(data: Path) -> None:
         async with offline_accounts(data) as accounts:
             await accounts.change(message)
 
-    asyncio.run(_online_or(shared, online, offline))
+    asyncio.run(online_or(shared, asked, offline))
 
 
 async def _all_users(shared: Shared) -> list[operator.UserRow]:
@@ -352,14 +296,14 @@ async def _all_users(shared: Shared) -> list[operator.UserRow]:
             rows.extend(page.users)
             more = page.more
 
-    async def online(link: Operator) -> None:
+    async def asked(link: Operator) -> None:
         await pages(lambda asked: link.ask(asked, operator.Users))
 
     async def offline(data: Path) -> None:
         async with offline_accounts(data) as accounts:
             await pages(accounts.users)
 
-    await _online_or(shared, online, offline)
+    await online_or(shared, asked, offline)
     return rows
 
 
