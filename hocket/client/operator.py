@@ -2,23 +2,24 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from hocket.adapters import link as links
 from hocket.adapters.authority import OPERATOR, load_credentials
 from hocket.adapters.certificates import read_certificate
-from hocket.adapters.clocks import SystemClock
 from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.link import Link
 from hocket.adapters.primefiles import last_address
 from hocket.adapters.tls import node_client_context
-from hocket.adapters.trust import KnownClusters
-from hocket.client.cluster import Cluster
 from hocket.core.address import ClusterAddress
 from hocket.core.errors import ErrorCode, HocketError, Refused
 from hocket.core.ids import Role
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
+
+if TYPE_CHECKING:
+    from hocket.adapters.trust import KnownClusters
+    from hocket.client.cluster import Cluster
 
 ASK_TIMEOUT_S = 30.0
 
@@ -62,12 +63,16 @@ async def by_folder(folder: DataFolder) -> AsyncIterator[Operator]:
 
 @contextlib.asynccontextmanager
 async def by_account(
-    address: ClusterAddress, known: KnownClusters, user: str, password: str
+    address: ClusterAddress, known: "KnownClusters", user: str, password: str
 ) -> AsyncIterator[Operator]:
     """A prime anywhere, logged in as a listener whose account may operate.
 
     Raises what a log-in raises, and Refused (NOT_ALLOWED) for other accounts at the first request.
     """
+    # Loaded here: the operator on the prime's own machine is served sooner without a listener's parts.
+    from hocket.adapters.clocks import SystemClock
+    from hocket.client.cluster import Cluster
+
     cluster = Cluster(
         address,
         known,
@@ -92,7 +97,7 @@ class _ByFolder:
 
 
 class _ByAccount:
-    def __init__(self, cluster: Cluster, user: str) -> None:
+    def __init__(self, cluster: "Cluster", user: str) -> None:
         self._cluster = cluster
         self._user = user
 
