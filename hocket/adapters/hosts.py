@@ -1,32 +1,68 @@
-"""This machine's own addresses."""
+"""This machine's own addresses. Nobody is asked for them: a name server that does not answer holds up nothing."""
 
-import contextlib
+import array
 import socket
+import struct
+import sys
+from pathlib import Path
 
 from hocket.core.address import HostPort
 
+_SIOCGIFADDR = 0x8915
+_IFREQ_BYTES = 40
+_ADDRESS_AT = 20
+_IPV6_TABLE = Path("/proc/net/if_inet6")
+
 
 def own_hosts() -> frozenset[str]:
-    """Every address under which this machine is known to itself; loopback included."""
-    hosts = {"127.0.0.1", "::1"}
-    with contextlib.suppress(OSError):  # a machine whose name does not resolve still has its interfaces
-        hosts |= {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None)}
-    hosts |= set(_outgoing())
-    return frozenset(host.partition("%")[0] for host in hosts)
+    """Every address of this machine's interfaces; loopback included."""
+    return frozenset({"127.0.0.1", "::1", *_of_interfaces(), *_outgoing()})
 
 
 def reachable(address: HostPort) -> list[HostPort]:
     """What to tell others instead of an address that is listened on: all of this machine's in place of a wildcard.
 
-    Those that other machines can reach come first, loopback last; never empty.
+    The one that the system uses towards the outside comes first, loopback last; never empty.
     """
     if not address.is_wildcard:
         return [address]
-    hosts = [HostPort(host, address.port) for host in sorted(own_hosts())]
-    if address.host == "0.0.0.0":
-        hosts = [host for host in hosts if ":" not in host.host]
-    outside = [host for host in hosts if not host.is_loopback and not host.host.startswith("fe80")]
-    return [*outside, *(host for host in hosts if host.is_loopback)]
+    first = _outgoing()
+    hosts = sorted(own_hosts(), key=lambda host: (host not in first, host))
+    told = [HostPort(host, address.port) for host in hosts if address.host == "::" or ":" not in host]
+    outside = [host for host in told if not host.is_loopback and not host.host.startswith("fe80")]
+    return [*outside, *(host for host in told if host.is_loopback)]
+
+
+def _of_interfaces() -> list[str]:
+    """Linux tells without a question to a name server; elsewhere the outgoing addresses have to do."""
+    if sys.platform != "linux":
+        return []
+    return [*_ipv4(), *_ipv6()]
+
+
+def _ipv4() -> list[str]:
+    """netdevice(7): one question for each interface."""
+    import fcntl
+
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in socket.if_nameindex():
+            answer = array.array("B", struct.pack(f"{_IFREQ_BYTES}s", name.encode()))
+            try:
+                fcntl.ioctl(asking, _SIOCGIFADDR, answer)
+            except OSError:
+                continue  # an interface without an IPv4 address
+            found.append(socket.inet_ntoa(answer[_ADDRESS_AT : _ADDRESS_AT + 4].tobytes()))
+    return found
+
+
+def _ipv6() -> list[str]:
+    """The first column of the kernel's table: 32 hex digits."""
+    try:
+        rows = _IPV6_TABLE.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    return [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row.split()[0])) for row in rows]
 
 
 def _outgoing() -> list[str]:
@@ -36,7 +72,7 @@ def _outgoing() -> list[str]:
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect((outside, 9))
-                found.append(str(probe.getsockname()[0]))
+                found.append(str(probe.getsockname()[0]).partition("%")[0])
         except OSError:
             continue
     return found
