@@ -1,5 +1,6 @@
 """Machines that hand out files, for tests of copies: honest ones and liars."""
 
+import asyncio
 import contextlib
 import os
 import ssl
@@ -34,6 +35,13 @@ def wav(size_bytes: int, seed: int = 1) -> bytes:
 
 def id_of(data: bytes) -> TrackId:
     return TrackId(blake3(data).hexdigest())
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Wait for what another thread or process brings about."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - a thread or a process sets no asyncio.Event
+            await asyncio.sleep(0.01)
 
 
 class Holder:
