@@ -134,8 +134,15 @@ class AuthNode:
         raise HocketError(f"{type(message).__name__} is not for an authentication node", code=ErrorCode.NOT_ALLOWED)
 
     def on_closed(self, link: Link, error: HocketError) -> None:
-        """The session stays for a while: its listener may come back, or resume elsewhere."""
+        """The session stays for a while: its listener may come back, or resume elsewhere.
+
+        From a node that is being drained it has moved, so nobody is waited for.
+        """
+        session = self._sessions_on.get(link)
         self._detach(link)
+        if session is not None and self._sessions.draining:
+            self._sessions.end(session, self._now_s())
+            self._uplink.load_changed()
 
     async def _login(self, link: Link, asked: Login) -> LoggedIn:
         self._sessions.check(asked.seat, self._now_s())

@@ -1,6 +1,8 @@
 """The speakers' parts that need no sound: choosing a device, the frames in the ring, the stream's clock."""
 
 import asyncio
+import os
+import threading
 import time
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -267,3 +269,28 @@ def test_an_asyncio_program_is_woken_by_events_and_never_polls() -> None:
             output.close()
 
     assert asyncio.run(play()) == 44_100 * 5
+
+
+def test_stderr_survives_two_threads_that_hush_it_at_once() -> None:
+    """Each puts back what it found: interleaved, the second would put back the first one's file."""
+    before = os.fstat(2)
+    inside, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with portaudio._quiet():
+            inside.set()
+            leave.wait(10)
+
+    def second() -> None:
+        inside.wait(10)
+        leave.set()
+        with portaudio._quiet():
+            pass
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = os.fstat(2)
+    assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)

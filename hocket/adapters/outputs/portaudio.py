@@ -23,6 +23,7 @@ MAX_ACTIONS = 64
 
 _NO_DEVICE_HINT = "the outputs null (plays nothing) and wav:PATH (plays into a file) need none"
 _lock = threading.Lock()
+_stderr_lock = threading.Lock()
 _open_streams = 0
 
 
@@ -153,9 +154,10 @@ def _reason(error: Exception) -> str:
 def _quiet() -> Iterator[None]:
     """Sound libraries write to stderr on their own; here it goes to the debug log.
 
-    stderr is redirected for the whole process: only around calls that are short.
+    stderr is redirected for the whole process: only around calls that are short, and by one thread at a
+    time, or the last one would put back what the first one had redirected.
     """
-    with contextlib.ExitStack() as stack:
+    with _stderr_lock, contextlib.ExitStack() as stack:
         try:
             caught = stack.enter_context(tempfile.TemporaryFile())
             stderr = os.dup(2)

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 PLACE_TIMEOUT_S = 25.0
 """A listener waits this long for a node to start: longer than a slow machine takes, shorter than patience."""
 
+PATIENCE_S = 2.0
+"""Nodes that keep crashing are tried again later and later; a listener is told so rather than kept waiting."""
+
 SEAT_TIMEOUT_S = 3.0
 SEAT_BYTES = 16
 RETRY_S = 0.2
@@ -120,7 +123,7 @@ class Placing:
                 hint="try again; `controlNODE.py status` shows what its nodes are doing",
             )
         if isinstance(booking, Full):
-            if not 0 < booking.retry_s < left_s:
+            if not 0 < booking.retry_s < min(left_s, PATIENCE_S):
                 raise booking.error()
             await self._members.wait_change(booking.retry_s)
             return None
