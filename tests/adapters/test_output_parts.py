@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.adapters.outputs import Drained, OutputError, OutputEvent, Room
+from hocket.adapters.outputs import Drained, OutputError, OutputEvent, Room, portaudio
 from hocket.adapters.outputs.deviceclock import DeviceClock, StreamClock
 from hocket.adapters.outputs.feed import Feed
 from hocket.adapters.outputs.null import NullOutput
