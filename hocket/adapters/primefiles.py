@@ -1,10 +1,13 @@
 """What a prime or plane leaves in its data folder for its next start and for the operator on the same machine."""
 
+import logging
 import os
 from pathlib import Path
 
 from hocket.adapters.datafolder import DataFolder
-from hocket.core.address import HostPort
+from hocket.core.address import BadAddress, HostPort
+
+log = logging.getLogger(__name__)
 
 ADDRESS_FILE = "prime.address"
 RECORDS_FILE = "records.url"
@@ -12,9 +15,13 @@ MUSIC_FILE = "music.folder"
 
 
 def last_address(folder: DataFolder) -> HostPort | None:
-    """Where the prime listens, or listened last."""
-    kept = folder.read(ADDRESS_FILE)
-    return HostPort.parse(kept.decode()) if kept else None
+    """Where the prime listens, or listened last; None where nothing, or nothing sensible, was kept."""
+    kept = folder.read(ADDRESS_FILE) or b""
+    try:
+        return HostPort.parse(kept.decode()) if kept else None
+    except (BadAddress, UnicodeDecodeError):
+        log.warning("%s is damaged: it is written anew at the prime's next start", folder.path / ADDRESS_FILE)
+        return None
 
 
 def keep_address(folder: DataFolder, address: HostPort) -> None:
@@ -24,7 +31,7 @@ def keep_address(folder: DataFolder, address: HostPort) -> None:
 
 def last_records_url(folder: DataFolder) -> str:
     """The record store that the prime used last; "" for the data folder's own."""
-    return (folder.read(RECORDS_FILE) or b"").decode().strip()
+    return os.fsdecode(folder.read(RECORDS_FILE) or b"").strip()
 
 
 def keep_records_url(folder: DataFolder, url: str) -> None:

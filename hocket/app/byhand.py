@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from hocket.app.serving import end_on_signals
+from hocket.app.serving import prepare
 from hocket.nodes.auth import AuthNode
 from hocket.nodes.byhand import ByHand, by_hand
 from hocket.nodes.file import FileNode
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 async def serve_by_hand(asked: ByHand) -> int:
     """Run a node that a person started: the ready line once the prime knows it."""
     async with by_hand(asked) as node:
-        end_on_signals(node.end)
+        prepare(node.end)
         ready = asyncio.create_task(_say_ready(asked, node))
         try:
             log.info("stopping: %s", await node.run())

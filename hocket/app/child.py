@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from hocket.adapters.childside import ParentWatch, read_first_line
+from hocket.adapters.descriptors import allow_many
 from hocket.app.logs import set_up_logs
 from hocket.control.guardian import Guardian
 from hocket.core.errors import ErrorCode, HocketError
@@ -50,6 +51,7 @@ def serve_child(make: Make) -> int:
     """Run a node whose settings come on stdin; the exit code. Raises HocketError."""
     own = read_settings(read_first_line())
     set_up_logs(own.log_level)
+    allow_many()
     return asyncio.run(_serve(make, own))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hocket.app.logs import hide
 from hocket.app.options import Program
-from hocket.app.serving import NotNegative, Positive, end_on_signals, port_range
+from hocket.app.serving import NotNegative, Positive, port_range, prepare
 from hocket.core import settings
 from hocket.core.address import HostPort
 from hocket.nodes.plane import Plane, PlaneConfig
@@ -67,7 +67,7 @@ def serve(
 
 async def _serve(config: PlaneConfig) -> int:
     plane = Plane(config)
-    end_on_signals(plane.end)
+    prepare(plane.end)
     await plane.start()
     try:
         print(f"plane ready {plane.node}", flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from hocket.app.options import Program, UsageError
-from hocket.app.serving import NotNegative, Positive, Seconds, end_on_signals, port_range
+from hocket.app.serving import NotNegative, Positive, Seconds, port_range, prepare
 from hocket.auth.tickets import MAX_LIFE_NS
 from hocket.core import settings
 from hocket.core.address import HostPort
@@ -127,7 +127,7 @@ def _check_times(ticket_s: float, session_heartbeat_s: float) -> None:
 
 async def _serve(config: PrimeConfig) -> int:
     prime = Prime(config)
-    end_on_signals(prime.end)
+    prepare(prime.end)
     address = await prime.start()
     try:
         print(f"prime ready {address}", flush=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from hocket.adapters.descriptors import allow_many
 from hocket.app.options import UsageError
 
 Positive = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -15,8 +16,9 @@ NotNegative = Annotated[int, Parameter(validator=Number(gte=0))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 
 
-def end_on_signals(end: Callable[[str], None]) -> None:
-    """SIGINT and SIGTERM call `end` with their name."""
+def prepare(end: Callable[[str], None]) -> None:
+    """For programs that serve: many connections, and SIGINT and SIGTERM call `end` with their name."""
+    allow_many()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, signal.Signals(number).name)

@@ -32,6 +32,8 @@ from hocket.wire.messages.planes import (
 
 log = logging.getLogger(__name__)
 
+MAX_TOKEN_S = 366 * 86400.0
+
 
 class NodeOut(HocketError):
     """The node was removed from this cluster."""
@@ -73,7 +75,13 @@ class Admission:
             )
 
     async def token(self, asked: TokenMake) -> Token:
-        """A join token for the addresses under which this machine is known."""
+        """A join token for the addresses under which this machine is known. Raises HocketError (USAGE)."""
+        if asked.ttl_s > MAX_TOKEN_S:
+            raise HocketError(
+                f"a join token holds for at most {MAX_TOKEN_S:.0f} s, a year",
+                code=ErrorCode.USAGE,
+                hint="make a new one when it is needed",
+            )
         primes = reachable(self._address())
         token = new_token(primes, self._authority.fingerprint, random_bytes(ID_BYTES + SECRET_BYTES))
         now_s = self._now_unix_s()
