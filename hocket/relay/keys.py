@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import NewType
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PeerId = NewType("PeerId", str)
 """The first 32 hex digits of the fingerprint of a peer's public key: nobody can take another's."""
@@ -52,6 +50,10 @@ def canonical(value: msgspec.Struct) -> bytes:
 
 def is_signed_by(public_key: bytes, signature: bytes, value: msgspec.Struct) -> bool:
     """Whether the signature over `canonical(value)` is that key's; False, too, for what is no key at all."""
+    # At first use: a program that never checks does not pay for the library.
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, canonical(value))
     except (InvalidSignature, ValueError):
