@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
 from hocket.adapters.clocks import random_bytes
+from hocket.adapters.crowd import MAX_OF_ONE_HOST, Crowd
 from hocket.adapters.tls import certified
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
@@ -75,6 +76,7 @@ class Link(asyncio.BufferedProtocol):
         self._waiting: dict[int, tuple[Message, asyncio.Future[Message | bytes]]] = {}
         self._last_correlation = 0
         self.sender_role = Role.LISTENER  # as what the peer's messages are judged; an owner may raise it
+        self.is_stranger = True  # showed no certificate
         self._tasks: set[asyncio.Task[None]] = set()
         self._hello_timer: asyncio.TimerHandle | None = None
         self._error: HocketError | None = None
@@ -142,10 +144,12 @@ class Link(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=MAX_BACKLOG_BYTES)
         self.peer_address = _address(transport.get_extra_info("peername"))
         self.own_address = _address(transport.get_extra_info("sockname"))
-        if self._on_made is not None:
-            self._on_made(self)
+        shown = transport.get_extra_info("peercert")
+        self.is_stranger = not shown
         try:
-            who = certified(transport.get_extra_info("peercert"))
+            if self._on_made is not None:
+                self._on_made(self)
+            who = certified(shown)
         except HocketError as error:
             self.close(error)
             return
@@ -436,6 +440,7 @@ class LinkServer:
         self._on_opened = on_opened
         self._server: asyncio.Server | None = None
         self._links: set[Link] = set()
+        self._strangers = Crowd(MAX_OF_ONE_HOST)
         self.address = HostPort("?", 0)
 
     @property
@@ -476,6 +481,8 @@ class LinkServer:
     def _keep(self, link: Link) -> None:
         self._links.add(link)
         link.closed.add_done_callback(lambda _: self._links.discard(link))
+        if link.is_stranger:
+            self._strangers.enter(link.peer_address.host, link.closed)
 
     async def stop(self) -> None:
         """Close the port and every link. Safe to call twice."""

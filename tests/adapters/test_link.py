@@ -373,6 +373,35 @@ def test_nobody_there() -> None:
     asyncio.run(run())
 
 
+def test_one_address_has_only_so_many_connections_without_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MAX_OF_ONE_HOST", 3)
+
+    async def test(scene: Scene) -> None:
+        async def come() -> Link:
+            mine = links.hello(Role.LISTENER, NodeId(""))
+            context = listener_context(credentials(Role.PRIME, PRIME).authority)
+            return await links.connect(scene.server.address, context, mine, Owner(), expect=(Role.PRIME, PRIME))
+
+        strangers = [await come() for _ in range(3)]
+        with pytest.raises(HocketError) as caught:
+            await come()
+        assert caught.value.code is ErrorCode.TOO_MANY_REQUESTS
+        node = await scene.as_node()
+        assert await node.request(Ping(), Pong) == Pong(), "certified nodes are no strangers"
+        strangers[0].close()
+        await strangers[0].wait_closed()
+        async with asyncio.timeout(20):
+            while len(scene.server.links) > 3:
+                await asyncio.gather(*(link.wait_closed() for link in scene.server.links if not link.is_open))
+                await node.request(Ping(), Pong)
+        again = await come()
+        for link in (again, node, *strangers[1:]):
+            link.close()
+            await link.wait_closed()
+
+    with_scene(test)
+
+
 @pytest.mark.parametrize("host", ["a..b", "x" * 80, "a\0b"])
 def test_what_cannot_be_a_host_is_no_bug(host: str) -> None:
     async def run() -> None:
