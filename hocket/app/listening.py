@@ -64,6 +64,18 @@ class Listening:
     async def play(self, track: str, from_s: float, for_s: float | None) -> None:
         """Play one track to its end, taking commands meanwhile. Raises HocketError."""
         await self.engine.play(track, start_s=from_s, for_s=for_s)
+        await self._finish_obeying()
+
+    async def join(self, address: str, for_s: float | None) -> None:
+        """Follow a friend, taking commands meanwhile. Raises HocketError."""
+        await self.engine.together.join(address)
+        try:
+            async with asyncio.timeout(for_s):
+                await self._finish_obeying()
+        except TimeoutError:
+            await self.engine.together.leave()
+
+    async def _finish_obeying(self) -> None:
         if not self.shared.events:
             await self._finish()
             return

@@ -15,8 +15,10 @@ from hocket.adapters.trust import KnownClusters
 from hocket.app.exits import DONE
 from hocket.app.listening import Listening, run_listening
 from hocket.app.options import GIVEN, Program, UsageError
+from hocket.app.words import said
 from hocket.client.engine import EngineOptions
 from hocket.client.sound import NULL, SPEAKERS
+from hocket.client.together.together import TogetherOptions
 from hocket.core import settings
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.core.errors import ErrorCode, HocketError
@@ -57,6 +59,18 @@ class Shared:
     fast: bool = False
     "With null and wav: as fast as it comes instead of in real time."
 
+    host: str = f"0.0.0.0:{settings.P2PPORT}"
+    "[HOST:]PORT where friends can join while you play; taken: the next free port."
+
+    no_host: bool = False
+    "Let nobody listen along."
+
+    invite_only: bool = False
+    "Let only those listen along who have an invite."
+
+    upload_mbit: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0
+    "What your line can send, in Mbit/s, so that friends pass the music on to one another; 0: as much as it takes."
+
     home: Path | None = None
     "Folder for the clusters that you know and the cache, in place of the system's usual ones."
 
@@ -79,7 +93,16 @@ class Shared:
         """Raises UsageError for an output that there is not."""
         if self.output not in OUTPUTS and not self.output.startswith(WAV):
             raise UsageError(f"there is no output '{self.output}'", hint="take speakers, null or wav:PATH")
-        return EngineOptions(self.folders, self.output, self.device, self.fast, self.cache_mib * 1024 * 1024)
+        cache_bytes = self.cache_mib * 1024 * 1024
+        return EngineOptions(self.folders, self.output, self.device, self.fast, cache_bytes, self.together_options)
+
+    @property
+    def together_options(self) -> TogetherOptions:
+        """Raises BadAddress for a --host that is none. Nobody can follow what does not play in real time."""
+        if self.no_host or self.fast:
+            return TogetherOptions()
+        at = HostPort.parse(f"0.0.0.0:{self.host}" if self.host.isdigit() else self.host, settings.P2PPORT)
+        return TogetherOptions(at, self.invite_only, round(self.upload_mbit * 1e6))
 
 
 PROGRAM = Program(
@@ -163,6 +186,26 @@ def play(
             from hocket.app.nowplaying import play_for_people
 
             await play_for_people(listening, track, from_s, for_s)
+
+    run_listening(shared, work)
+
+
+@PROGRAM.app.command
+def join(address: str, /, *, for_s: Annotated[Seconds | None, Parameter(name="--for")] = None, shared: Given) -> None:
+    """Listen along with a friend who plays: the same music at the same moment.
+
+    Parameters
+    ----------
+    address
+        HOST:PORT that the friend's client shows, or an invite.
+    for_s
+        Leave after so many seconds.
+    """
+
+    async def work(listening: Listening) -> None:
+        if not shared.events:
+            listening.on_event = lambda event: print(said(event), flush=True) if said(event) else None
+        await listening.join(address, for_s)
 
     run_listening(shared, work)
 

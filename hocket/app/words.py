@@ -22,6 +22,14 @@ def said(event: events.Event) -> str:
             return "the prime is back"
         case events.Stalled():
             return "waiting for the network"
+        case events.Hosting():
+            return f"friends can listen along at {event.address}"
+        case events.PeerJoined():
+            return f"{event.name} listens along"
+        case events.PeerLeft():
+            return f"{event.name} is gone"
+        case events.Joined():
+            return f"listening along with {event.host}"
         case events.OutputChanged():
             return f"no sound: {event.why}; playing into nowhere ({event.output})"
         case events.Error():

@@ -28,6 +28,7 @@ from hocket.client.player import Player
 from hocket.client.playing import Reading, State
 from hocket.client.queue import Entry, PlayQueue, Repeat
 from hocket.client.sound import Sound
+from hocket.client.together.together import Together, TogetherOptions
 from hocket.core.address import ClusterAddress
 from hocket.core.errors import ErrorCode, HocketError, TrackUnplayable
 from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, node_id
@@ -53,6 +54,7 @@ class EngineOptions(msgspec.Struct, frozen=True):
     device: str = ""
     fast: bool = False
     cache_limit_bytes: int = DEFAULT_LIMIT_BYTES  # 0: no cache
+    together: TogetherOptions = TogetherOptions()
 
 
 class Capability(StrEnum):
@@ -101,6 +103,7 @@ class Engine:
         self._queue = PlayQueue(random.Random())
         self._sound = Sound(options.output, options.device, options.fast, self._tell)
         self._player = Player(self, self._tell, self._sound.open)
+        self.together = Together(options.together, self._player, self._sound.open, self._tell, self.next)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the cluster
@@ -136,11 +139,13 @@ class Engine:
             await cluster.close()
             raise
         self._cluster = cluster
+        self.together.attach(cluster)
 
     async def log_out(self) -> None:
         """Stop, end the session. Nothing happens without one."""
         cluster, self._cluster = self._cluster, None
         if cluster is not None:
+            await self.together.detach()
             await self._player.stop()
             await cluster.close()
             self._tell(events.LoggedOut())
@@ -199,33 +204,33 @@ class Engine:
         entry = self._queue.replace(tracks, index)
         self._tell(events.QueueChanged())
         if entry is None:
-            await self._player.stop()
+            await self.together.stop()
             return
         rate_hz = _format(entry.track).rate_hz
         start_frame = min(round(max(0.0, start_s) * rate_hz), entry.track.frames)
         limit_frames = None if for_s is None else round(for_s * rate_hz)
-        await self._player.play(entry, start_frame=start_frame, limit_frames=limit_frames)
+        await self.together.play(entry, start_frame=start_frame, limit_frames=limit_frames)
 
     async def play_entry(self, entry_id: int) -> None:
         """Play what stands in the queue."""
         await self._play_from_queue(self._queue.jump(entry_id))
 
     async def pause(self) -> None:
-        await self._player.pause()
+        await self.together.pause()
 
     async def resume(self) -> None:
         """Go on after a pause; when stopped, play the queue's current track again."""
-        if self._player.state is State.STOPPED and self._queue.current is not None:
+        if not self.together.is_following and self._player.state is State.STOPPED and self._queue.current is not None:
             await self._play_from_queue(self._queue.current)
         else:
-            await self._player.resume()
+            await self.together.resume()
 
     async def seek(self, seconds: float) -> None:
         """To this moment of the track that plays."""
-        await self._player.seek(seconds)
+        await self.together.seek(seconds)
 
     async def stop(self) -> None:
-        await self._player.stop()
+        await self.together.stop()
 
     async def next(self) -> bool:
         """The next track of the queue that can play; False (and nothing happens) at its end."""
@@ -247,7 +252,7 @@ class Engine:
         rate_hz = reading.entry.track.format.rate_hz if reading.entry and reading.entry.track.format else 1
         entry = None if reading.position_frames > RESTART_S * rate_hz else self._queue.back()
         if entry is None:
-            await self._player.seek(0.0)
+            await self.together.seek(0.0)
         else:
             await self._play_from_queue(entry)
 
@@ -256,7 +261,9 @@ class Engine:
         self._sound.set_volume(gain)
 
     async def wait_idle(self) -> HocketError | None:
-        """Wait until nothing plays; why it ended before its time, if it did."""
+        """Wait until nothing plays and nobody is followed; why it ended before its time, if it did."""
+        if self.together.is_following:
+            return await self.together.wait_over()
         await self._player.idle.wait()
         return self._player.failure
 
@@ -280,7 +287,7 @@ class Engine:
         self._queue.remove(entry_id)
         await self._queue_changed()
         if plays and self._player.state is not State.STOPPED and not await self.next():
-            await self._player.stop()
+            await self.together.stop()
 
     async def move(self, entry_id: int, to_index: int) -> None:
         self._queue.move(entry_id, to_index)
@@ -338,6 +345,7 @@ class Engine:
 
     async def close(self) -> None:
         """Stop, log out, release everything. Safe to call twice."""
+        await self.together.detach()
         await self._player.stop()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -356,7 +364,7 @@ class Engine:
         keeper = None
         if self._cache is not None:
             keeper = await Keeper.open(self._cache, self._disk, track.id, track.size_bytes)
-        return Fetch(
+        fetch = Fetch(
             track,
             form,
             cluster.streams,
@@ -367,6 +375,8 @@ class Engine:
             on_moved=lambda origin, to, why: self._tell(events.Moved(origin, to, why)),
             on_damaged=lambda error: self._tell(events.Error.of(error)),
         )
+        fetch.tap = self.together.tap(track.id)
+        return fetch
 
     def peek(self) -> Entry | None:
         """See `feed.Source`."""
@@ -390,10 +400,11 @@ class Engine:
 
     async def _play_from_queue(self, entry: Entry) -> None:
         self._tell(events.QueueChanged())
-        await self._player.play(entry)
+        await self.together.play(entry)
 
     async def _queue_changed(self) -> None:
         self._tell(events.QueueChanged())
+        self.together.queue_changed(self._queue.entries, self._queue.current)
         await self._player.queue_changed()
 
     def _session_over(self, error: HocketError) -> None:
@@ -402,6 +413,7 @@ class Engine:
             self._start(self._end_session(cluster, error))
 
     async def _end_session(self, cluster: Cluster, error: HocketError) -> None:
+        await self.together.detach()
         await self._player.fail(error)
         await cluster.close()
 

@@ -126,6 +126,37 @@ class Ended(Event, frozen=True):
     complete: bool
 
 
+class Hosting(Event, frozen=True):
+    """Friends can join at this address from now on."""
+
+    address: str
+
+
+class PeerJoined(Event, frozen=True):
+    """A friend listens along."""
+
+    name: str
+
+
+class PeerLeft(Event, frozen=True):
+    """A friend is gone."""
+
+    name: str
+
+
+class Joined(Event, frozen=True):
+    """This listener follows somebody; `at` is whom it is connected to."""
+
+    host: str
+    at: str
+
+
+class Offset(Event, frozen=True):
+    """How far ahead of the host this listener plays, as measured; once a second."""
+
+    ms: float
+
+
 class QueueChanged(Event, frozen=True):
     """The queue, its order, or what plays in it is another."""
 

@@ -63,6 +63,7 @@ class Fetch:
         self.trouble: HocketError | None = None  # passing, perhaps
         self.trouble_since_s = 0.0
         self.end_bytes = track.data_bytes
+        self.tap: Callable[[int, bytes], None] | None = None  # is given all that comes: (offset in the file, bytes)
         self._streams = streams
         self._keeper = keeper
         self._clock = clock
@@ -215,6 +216,8 @@ class Fetch:
         start = self.track.data_offset_bytes + piece.offset_bytes
         data = await self._from_cache(start, piece.length_bytes)
         if data is not None:
+            if self.tap is not None:
+                self.tap(start, data)
             return data
         before = after = 0
         if self._keeper is not None:  # the cache wants the whole file: what lies around the audio comes along
@@ -224,6 +227,8 @@ class Fetch:
             if piece.end_bytes == self.track.data_bytes and tail_bytes <= AROUND_BYTES:
                 after = tail_bytes
         data = await self._from_node(start - before, before + piece.length_bytes + after)
+        if self.tap is not None:
+            self.tap(start - before, data)
         return data[before : before + piece.length_bytes]
 
     async def _from_cache(self, offset_bytes: int, length_bytes: int) -> bytes | None:

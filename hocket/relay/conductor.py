@@ -41,7 +41,7 @@ class Conductor:
     def take_over(self, now_ns: int) -> list[Line]:
         """What a new host says first: the same lines again under its own epoch. Nothing jumps."""
         inherited = [line for line in self.timeline.lines if line.epoch < self.timeline.epoch]
-        return [self._issue(line, now_ns) for line in inherited]
+        return [self.issue(line, now_ns) for line in inherited]
 
     def play(self, now_ns: int, lead: int, track: TrackId, rate_hz: int, m0_frames: int = 0, rate_div: int = 1) -> Line:
         """Start a track, or skip to it."""
@@ -87,7 +87,7 @@ class Conductor:
         if base is None or base.state is not State.PLAYING:
             return None
         t0_ns = max(base.when_ns(length_frames), self._stamp(now_ns, lead))
-        return self._issue(Line(self.timeline.group, 0, 0, State.PLAYING, track, t0_ns, 0, rate_hz, rate_div), now_ns)
+        return self.issue(Line(self.timeline.group, 0, 0, State.PLAYING, track, t0_ns, 0, rate_hz, rate_div), now_ns)
 
     def _change(self, now_ns: int, lead: int, before: State, after: State) -> Line | None:
         t0_ns = self._stamp(now_ns, lead)
@@ -105,9 +105,10 @@ class Conductor:
 
     def _command(self, line: Line, now_ns: int) -> Line:
         self._commanded_ns = line.t0_ns
-        return self._issue(line, now_ns)
+        return self.issue(line, now_ns)
 
-    def _issue(self, line: Line, now_ns: int) -> Line:
+    def issue(self, line: Line, now_ns: int) -> Line:
+        """This very line, as the next one of ours: what a device was measured to play."""
         self._version += 1
         issued = msgspec.structs.replace(line, epoch=self.timeline.epoch, version=self._version)
         self.timeline.put(issued, now_ns)

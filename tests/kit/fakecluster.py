@@ -29,8 +29,9 @@ from hocket.core.ids import NodeId, Role, SeatId, SessionId, TrackId, UserName
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from hocket.media.wav_header import wav_header
+from hocket.relay.chunks import Manifest, ManifestBuilder
 from hocket.wire.message import Message
-from hocket.wire.messages import common, login, tracks
+from hocket.wire.messages import common, login, together, tracks
 from tests.kit.identities import authority, credentials
 
 N = TypeVar("N", bound="FakeNode")
@@ -45,6 +46,13 @@ class Song(msgspec.Struct, frozen=True):
 
     track: Track
     content: bytes
+
+    @property
+    def hashes(self) -> tuple[Manifest, tuple[bytes, ...]]:
+        """Manifest and pages of leaf hashes."""
+        builder = ManifestBuilder(self.track.id)
+        builder.feed(self.content)
+        return builder.finish()
 
     @property
     def samples(self) -> bytes:
@@ -170,6 +178,11 @@ class FakePrime(LinkNode):
                     raise TrackMissing(f"no machine of the cluster holds {message.track}")
                 file = self._pick(self.cluster.files, message.avoid)
                 return login.StreamAt(file.node, file.address, self.cluster.plain)
+            case together.GetManifest():
+                song = self.cluster.songs[message.track]
+                return together.TrackVouched(self.cluster.authority.vouch(song.track, song.hashes[0]))
+            case together.GetManifestPage():
+                return together.ManifestPage(self.cluster.songs[message.track].hashes[1][message.number])
         raise HocketError("not for a prime", code=ErrorCode.NOT_ALLOWED)
 
     def _pick(self, nodes: Sequence[N], avoid: Sequence[NodeId]) -> N:

@@ -1,0 +1,422 @@
+"""One connection between friends: a raw socket, TLS by hand, frames with the instant of their arrival."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections import deque
+from enum import Enum, auto
+from typing import Protocol, TypeVar, cast
+
+from hocket.adapters.link import hello
+from hocket.adapters.peers import stamps
+from hocket.adapters.peers.tls import PeerIdentity, fingerprint
+from hocket.adapters.tls import stranger_context
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
+from hocket.core.ids import Role
+from hocket.relay.limits import MAX_FRAME_BYTES, Patience, Verdict
+from hocket.relay.ring import Cursor, Ring
+from hocket.wire import codec, limits, permissions
+from hocket.wire.codec import Flag, Frame
+from hocket.wire.hello import Hello, Opening
+from hocket.wire.message import Message
+from hocket.wire.messages.common import ErrorReply, Ping, Pong
+
+log = logging.getLogger(__name__)
+
+RECEIVE_BYTES = 64 * 1024
+SEND_BUFFER_BYTES = 128 * 1024
+UNSENT_BYTES = 16 * 1024
+"""What the kernel may hold unsent: a time stamp that is answered now overtakes all the rest."""
+
+MAX_BULK = 32
+"""Answers with music that wait for one friend: half a megabyte."""
+
+CONNECT_TIMEOUT_S = 5.0
+REPLY_TIMEOUT_S = 5.0
+_TCP_NOTSENT_LOWAT = 25
+_TCP_USER_TIMEOUT_MS = 10_000
+
+M = TypeVar("M", bound=Message)
+
+
+class Owner(Protocol):
+    """Who a link works for; all calls on the event loop, none may wait."""
+
+    def opened(self, link: "PeerLink") -> None:
+        """Both HELLOs are exchanged."""
+        ...
+
+    def took(self, link: "PeerLink", message: Message, correlation: int, at_ns: int) -> Message | None:
+        """A request or notice that arrived at at_ns: its reply, or None if there is none or it comes later.
+
+        A HocketError becomes the reply; a ProtocolError closes the link.
+        """
+        ...
+
+    def closed(self, link: "PeerLink", error: HocketError) -> None:
+        """The link is gone; called once."""
+        ...
+
+
+class _Stage(Enum):
+    HANDSHAKE = auto()
+    HELLO = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class PeerLink:
+    """Made by `connect` and `PeerServer`. `user_data` belongs to the owner."""
+
+    def __init__(self, sock: socket.socket, owner: Owner, identity: PeerIdentity, *, server: bool) -> None:
+        self.sock = sock
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = identity.context if server else stranger_context()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server)
+        self._decoder = codec.Decoder(limits.MAX_HELLO_BODY_BYTES)
+        self._mine = hello(Role.LISTENER, identity.node)
+        self._opening = Opening(self._mine, None)
+        self._own_fingerprint = identity.fingerprint
+        self._control = Cursor(Ring(2))
+        self._audio: Cursor | None = None
+        self._bulk: deque[bytes] = deque()
+        self._cipher = b""
+        self._stage = _Stage.HANDSHAKE
+        self._waiting: dict[int, tuple[Message, asyncio.Future[Message]]] = {}
+        self._correlation = 0
+        self._writing = False
+        self.is_server = server
+        self.patience = Patience()
+        self.error: HocketError | None = None
+        self.user_data: object = None
+        self.heard_ns = time.monotonic_ns()
+        self.peer_address = _address(sock.getpeername())
+        self.own_address = _address(sock.getsockname())
+        _tune(sock)
+        self._loop.add_reader(sock.fileno(), self._readable)
+        self._advance()
+
+    # -- what owners use
+
+    @property
+    def is_open(self) -> bool:
+        return self._stage is _Stage.OPEN
+
+    @property
+    def is_closed(self) -> bool:
+        return self._stage is _Stage.CLOSED
+
+    @property
+    def peer(self) -> Hello:
+        """Only once it is open."""
+        assert self._opening.peer is not None
+        return self._opening.peer
+
+    @property
+    def my_nonce(self) -> bytes:
+        return self._mine.nonce
+
+    @property
+    def binding(self) -> bytes:
+        """Fingerprint of the certificate that this connection rests on: whoever sits between has another."""
+        return self._own_fingerprint if self.is_server else fingerprint(self._tls.getpeercert(binary_form=True))
+
+    @property
+    def backlog_bytes(self) -> int:
+        """All that waits for the other side here."""
+        audio = self._audio.backlog_bytes if self._audio is not None else 0
+        return len(self._cipher) + sum(map(len, self._bulk)) + self._control.backlog_bytes + audio
+
+    @property
+    def jumps(self) -> int:
+        """How often it was so far behind that it was moved on to live."""
+        return self._audio.jumps if self._audio is not None else 0
+
+    def send(self, message: Message) -> None:
+        """Queue a notice ahead of music."""
+        self._push(codec.encode(message))
+
+    def send_time(self, message: Message) -> None:
+        """Queue a time stamp ahead of everything."""
+        if self._stage is _Stage.OPEN:
+            self._control.push_time(codec.encode(message))
+            self.flush()
+
+    def reply(self, correlation: int, message: Message) -> None:
+        """Answer a request later than at once."""
+        self._push(codec.encode(message, correlation, Flag.REPLY))
+
+    def reply_bulk(self, correlation: int, message: Message) -> None:
+        """Answer with music: behind all control. Raises HocketError (TOO_MANY_REQUESTS)."""
+        if len(self._bulk) >= MAX_BULK:
+            raise HocketError("too much was asked for at once", code=ErrorCode.TOO_MANY_REQUESTS, retry_s=0.2)
+        self._bulk.append(codec.encode(message, correlation, Flag.REPLY))
+        self.flush()
+
+    def refuse(self, correlation: int, error: HocketError) -> None:
+        """Answer a request with an error."""
+        self._push(codec.encode(ErrorReply.of(error), correlation, Flag.REPLY | Flag.ERROR))
+
+    async def request(self, message: Message, reply: type[M], timeout_s: float = REPLY_TIMEOUT_S) -> M:
+        """Ask and wait. Raises Refused, NotReachable."""
+        if self._stage is not _Stage.OPEN:
+            raise self.error or NotReachable(f"not connected to {self.peer_address}")
+        self._correlation = self._correlation % 0xFFFFFFFF + 1
+        correlation = self._correlation
+        answer: asyncio.Future[Message] = self._loop.create_future()
+        self._waiting[correlation] = (message, answer)
+        self._push(codec.encode(message, correlation))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return cast(M, await answer)
+        except TimeoutError:
+            raise NotReachable(f"{self.peer_address} did not answer", code=ErrorCode.TIMED_OUT) from None
+        finally:
+            self._waiting.pop(correlation, None)
+
+    def attach(self, ring: Ring, behind_bytes: int = 0) -> None:
+        """From now on push what the ring holds."""
+        self._audio = Cursor(ring, behind_bytes)
+
+    def detach(self) -> None:
+        """Push no more music."""
+        self._audio = None
+
+    def flush(self) -> None:
+        """Send what the socket takes."""
+        if self._stage in (_Stage.HELLO, _Stage.OPEN):
+            try:
+                self._write()
+            except OSError as error:
+                self._lost(error)
+
+    def close(self, error: HocketError | None = None) -> None:
+        """Close; the reason is sent if the socket takes it at once."""
+        if self._stage is _Stage.CLOSED:
+            return
+        if error is not None and self._stage in (_Stage.HELLO, _Stage.OPEN):
+            with contextlib.suppress(OSError, ssl.SSLError):
+                self._tls.write(codec.encode(ErrorReply.of(error), 0, Flag.ERROR))
+                self.sock.send(self._cipher + self._outgoing.read())
+                self.sock.shutdown(socket.SHUT_WR)
+                while self.sock.recv(RECEIVE_BYTES):  # what is left unread would reset the connection, reason and all
+                    pass
+        self._end(error or NotReachable("closed on this side", code=ErrorCode.CONNECTION_LOST))
+
+    # -- reading
+
+    def _readable(self) -> None:
+        try:
+            data, at_ns = stamps.receive(self.sock, RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if not data:
+            self._lost(None)
+            return
+        self.heard_ns = at_ns
+        self._incoming.write(data)
+        try:
+            self._advance()
+            if self._stage in (_Stage.HELLO, _Stage.OPEN):
+                self._read(at_ns)
+        except HocketError as error:
+            log.info("%s: closing: %s", self.peer_address, error)
+            self.close(error)
+        except ssl.SSLError as error:
+            self._lost(error)
+
+    def _advance(self) -> None:
+        """Go on with the handshake; then say HELLO."""
+        if self._stage is not _Stage.HANDSHAKE:
+            return
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._send_cipher()
+            return
+        except ssl.SSLError as error:
+            self._lost(error)
+            return
+        self._stage = _Stage.HELLO
+        self._push(codec.encode(self._mine))
+
+    def _read(self, at_ns: int) -> None:
+        while not self.is_closed:
+            try:
+                data = self._tls.read(RECEIVE_BYTES)
+            except ssl.SSLWantReadError:
+                return
+            if not data:
+                self._lost(None)
+                return
+            for frame in self._decoder.feed(data):
+                self._take(frame, at_ns)
+
+    def _take(self, frame: Frame, at_ns: int) -> None:
+        if self.is_closed:
+            return
+        message = codec.decode(frame)
+        if frame.is_reply:
+            self._take_reply(frame.correlation, message)
+        elif isinstance(message, ErrorReply):
+            raise message.error()
+        elif isinstance(message, Hello):
+            self._opening.receive(message)
+            self._stage = _Stage.OPEN
+            self._decoder.max_control_bytes = MAX_FRAME_BYTES
+            self._owner.opened(self)
+        elif self._stage is not _Stage.OPEN:
+            raise ProtocolError(f"{type(message).__name__} before HELLO")
+        else:
+            self._answer(frame.correlation, message, at_ns)
+
+    def _answer(self, correlation: int, message: Message, at_ns: int) -> None:
+        reply: Message | None
+        try:
+            permissions.check(message, self.peer.role, Role.LISTENER)
+            reply = Pong() if isinstance(message, Ping) else self._owner.took(self, message, correlation, at_ns)
+        except ProtocolError:
+            raise
+        except HocketError as error:
+            if self.patience.offence(at_ns) is Verdict.CUT:
+                raise ProtocolError("too many refused requests", code=ErrorCode.TOO_MANY_REQUESTS) from None
+            if type(message).reply is not None:
+                self.refuse(correlation, error)
+            return
+        if reply is not None:
+            self.reply(correlation, reply)
+
+    def _take_reply(self, correlation: int, message: Message) -> None:
+        request, answer = self._waiting.get(correlation, (None, None))
+        if request is None or answer is None or answer.done():
+            return  # it was given up
+        if isinstance(message, ErrorReply):
+            answer.set_exception(message.error())
+            return
+        permissions.check_reply(request, message)
+        answer.set_result(message)
+
+    # -- writing
+
+    def _push(self, frame: bytes) -> None:
+        if self._stage is _Stage.CLOSED:
+            return
+        if not self._control.push_control(frame):
+            self.close(ProtocolError("too much is left unread"))
+            return
+        self.flush()
+
+    def _write(self) -> None:
+        while self._send_cipher():
+            frame = self._next_frame()
+            if frame is None:
+                return
+            self._tls.write(frame)
+            self._cipher += self._outgoing.read()
+
+    def _next_frame(self) -> bytes | memoryview | None:
+        for cursor in (self._control, None, self._audio):
+            if cursor is None:
+                if self._bulk:
+                    return self._bulk.popleft()
+                continue
+            buffers = cursor.next_buffers(1 << 20)
+            if buffers:
+                cursor.consumed(len(buffers[0]))
+                return buffers[0]
+        return None
+
+    def _send_cipher(self) -> bool:
+        """Whether all that was encrypted is out."""
+        self._cipher += self._outgoing.read()
+        if self._cipher:
+            try:
+                sent = self.sock.send(self._cipher)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            self._cipher = self._cipher[sent:]
+        self._want_write(bool(self._cipher))
+        return not self._cipher
+
+    def _writable(self) -> None:
+        if self._stage is _Stage.HANDSHAKE:
+            try:
+                self._send_cipher()
+            except OSError as error:
+                self._lost(error)
+        else:
+            self.flush()
+
+    def _want_write(self, wanted: bool) -> None:
+        if wanted != self._writing and self._stage is not _Stage.CLOSED:
+            self._writing = wanted
+            if wanted:
+                self._loop.add_writer(self.sock.fileno(), self._writable)
+            else:
+                self._loop.remove_writer(self.sock.fileno())
+
+    # -- ending
+
+    def _lost(self, cause: OSError | None) -> None:
+        why = f": {cause}" if cause else ""
+        self._end(NotReachable(f"the connection to {self.peer_address} is lost{why}", code=ErrorCode.CONNECTION_LOST))
+
+    def _end(self, error: HocketError) -> None:
+        if self._stage is _Stage.CLOSED:
+            return
+        self._loop.remove_reader(self.sock.fileno())
+        self._want_write(False)
+        self._stage = _Stage.CLOSED
+        self.error = error
+        self.sock.close()
+        for _, answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(NotReachable(error.text, code=ErrorCode.CONNECTION_LOST))
+                answer.exception()  # whoever waits for it gets it; nobody else must be told
+        self._loop.call_soon(self._owner.closed, self, error)
+
+
+async def connect(at: HostPort, owner: Owner, identity: PeerIdentity) -> PeerLink:
+    """Connect to a friend; `owner.opened` follows. Raises NotReachable."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            found = await loop.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
+            family, kind, protocol, _, where = found[0]
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, where)
+                return PeerLink(sock, owner, identity, server=False)
+            except BaseException:
+                sock.close()
+                raise
+    except TimeoutError:
+        raise NotReachable(f"nobody answers at {at}", hint="is the friend playing, and the port open?") from None
+    except OSError as error:
+        raise NotReachable(
+            f"cannot reach {at}: {error.strerror or error}", hint="is the friend playing, and the address right?"
+        ) from None
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.setblocking(False)
+    stamps.enable(sock)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    with contextlib.suppress(OSError):  # Linux only
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_MS)
+
+
+def _address(name: tuple[str, int]) -> HostPort:
+    return HostPort(name[0], name[1])

@@ -1,0 +1,1 @@
+"""Listening together: hosting friends while one plays, and following a friend who does."""

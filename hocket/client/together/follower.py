@@ -1,0 +1,447 @@
+"""One who listens along: finds the host, learns its clock, takes the music where it is told to, and may succeed it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hocket.adapters.peers import PeerLink
+from hocket.client import events
+from hocket.client.cluster import Cluster
+from hocket.client.together.baton import Baton
+from hocket.client.together.hall import Friend
+from hocket.client.together.party import Party
+from hocket.client.together.timed import OpenOutput, TimedPlayer
+from hocket.client.together.values import decode, encode
+from hocket.core.address import BadAddress, HostPort
+from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError, Refused
+from hocket.relay.chunks import ChunkMismatch
+from hocket.relay.handover import Follow
+from hocket.relay.invites import JoinAddress
+from hocket.relay.keys import PeerId, peer_id
+from hocket.relay.lineage import Reign, accept, accept_from_invite
+from hocket.relay.tree import is_path
+from hocket.wire.message import Message
+from hocket.wire.messages.common import Done
+from hocket.wire.messages.together import (
+    Admitted,
+    JoinFriend,
+    LeafNews,
+    Listens,
+    Members,
+    Parents,
+    Pulse,
+    ReignNews,
+    Report,
+    TimeIs,
+    Wish,
+)
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 1.0
+MAX_EARLY = 512
+RECONNECT_S = 0.3
+OPEN_TIMEOUT_S = 5.0
+SHOW_S = 3.0
+"""A claim is shown on a connection that stays open for so long."""
+
+_FINAL = frozenset({ErrorCode.NOT_ALLOWED, ErrorCode.INVITE_REFUSED})
+
+
+@dataclass(slots=True, eq=False)
+class Above:
+    """A connection that I made. `is_host`: it brings time and lines; else music only."""
+
+    at: HostPort
+    is_host: bool
+    opened: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    key: bytes = b""
+    name: str = ""
+    early: list[Message] | None = field(default_factory=list)  # news that came before we were in; None: we are
+
+    @property
+    def id(self) -> PeerId:
+        return peer_id(self.key)
+
+
+class Follower(Party):
+    """`on_over` is called once when it is over without this side's will."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        tell: Callable[[events.Event], None],
+        open_output: OpenOutput,
+        on_over: Callable[[HocketError], None],
+    ) -> None:
+        super().__init__(cluster, tell)
+        self.hall.fetches = False
+        self.timed = TimedPlayer(self.clock, self.store.reader, open_output, tell)
+        self.store.on_change = self.timed.changed
+        self._baton = Baton(self, self.timed.changed)
+        self._on_over = on_over
+        self._host: PeerLink | None = None
+        self._host_at: HostPort | None = None
+        self._music: PeerLink | None = None
+        self._finding: asyncio.Task[None] | None = None
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._clocker: asyncio.Task[None] | None = None
+        self._next_report_s = 0.0
+        self._is_over = False
+        self._token = b""
+
+    # -- joining
+
+    async def join(self, address: JoinAddress, serve_at: HostPort | None) -> None:
+        """Come in. Raises HocketError: NOT_REACHABLE, NOT_ALLOWED, INVITE_REFUSED, TICKET_REFUSED, NODE_FULL."""
+        if serve_at is not None:
+            try:
+                await self.server.start(serve_at)
+            except HocketError as error:
+                log.warning("nobody can be passed the music on to: %s", error)
+        self._token = address.invite.token if address.invite is not None else b""
+        await self._come_in(address.at, address)
+        self.run()
+        host = self._host
+        assert host is not None
+        assert isinstance(host.user_data, Above)
+        self.tell(events.Joined(host.user_data.name, str(address.at)))
+
+    async def _come_in(self, at: HostPort, address: JoinAddress | None = None) -> None:
+        """Connect to the host; with an address for the first time, else again or to its successor."""
+        link, above = await self._connected(at, is_host=True)
+        try:
+            self.clock.begin()
+            self._keep_time(link)
+            admitted = await self._ask_in(link, listens=self._music is None)
+            reign = decode(admitted.reign, Reign)
+            above.key = self.passport.check(link, admitted.ticket, admitted.proof).session_key
+            if address is not None:
+                self._enter(admitted, reign, address)
+        except BaseException:
+            link.close()
+            raise
+        ticket = self.passport.check(link, admitted.ticket, admitted.proof)
+        above.name = str(ticket.user)
+        old, self._host, self._host_at = self._host, link, at
+        if old is not None and old is not link:
+            old.user_data = None
+            old.close()
+        self.store.add_link(above.id, link)
+        self.succession.heard(time.monotonic_ns())
+        for line in admitted.lines:
+            self.take_line(link, line)
+        self._catch_up(link, above)
+        self.line_news()
+
+    def _catch_up(self, link: PeerLink, above: Above) -> None:
+        """Take what was said before we were in."""
+        early, above.early = above.early or [], None
+        for message in early:
+            self.took(link, message, 0, time.monotonic_ns())
+
+    def took(self, link: PeerLink, message: Message, correlation: int, at_ns: int) -> Message | None:
+        above = link.user_data
+        if isinstance(above, Above) and above.early is not None and not isinstance(message, TimeIs):
+            if len(above.early) >= MAX_EARLY:
+                raise ProtocolError("too much news before an answer")
+            above.early.append(message)
+            return None
+        return super().took(link, message, correlation, at_ns)
+
+    def _enter(self, admitted: Admitted, reign: Reign, address: JoinAddress) -> None:
+        invite = address.invite
+        if invite is not None:
+            trusted = accept_from_invite(reign, invite.group, invite.host_fingerprint)
+        else:
+            trusted = accept(reign, reign)
+        if trusted is None or trusted.claim.group != admitted.group:
+            raise HocketError(
+                "whoever answers there is not the one that you were invited by",
+                code=ErrorCode.INVITE_REFUSED,
+                hint="ask your friend for a new invite",
+            )
+        self.enter(trusted.claim.group, trusted)
+        self.timed.timeline = self.timeline
+        self.path = (*admitted.path, self.id)
+
+    async def _connected(self, at: HostPort, *, is_host: bool) -> tuple[PeerLink, Above]:
+        link = await self.connect(at)
+        above = Above(at, is_host)
+        link.user_data = above
+        if link.is_open:
+            return link, above
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await above.opened
+        except TimeoutError:
+            link.close()
+            raise NotReachable(f"{at} does not speak as a friend", code=ErrorCode.TIMED_OUT) from None
+        return link, above
+
+    async def _ask_in(self, link: PeerLink, *, listens: bool) -> Admitted:
+        ticket, proof = self.passport.show(link)
+        port = self.server.address.port if self.server.address is not None else 0
+        group = self.group if hasattr(self, "group") else ""
+        asked = JoinFriend(ticket, proof, self._token, port, listens, self.upload_bps, group)
+        return await link.request(asked, Admitted)
+
+    def _keep_time(self, link: PeerLink) -> None:
+        if self._clocker is not None:
+            self._clocker.cancel()
+        self._clocker = asyncio.create_task(self._ask_time(link), name="group clock")
+
+    async def _ask_time(self, link: PeerLink) -> None:
+        while True:
+            wait_s = self.clock.ask(link)
+            if link.is_closed:
+                return
+            await asyncio.sleep(wait_s)
+
+    def opened(self, link: PeerLink) -> None:
+        above = link.user_data
+        if isinstance(above, Above) and not above.opened.done():
+            above.opened.set_result(None)
+
+    # -- what comes from above
+
+    def take_time(self, link: PeerLink, answer: TimeIs, at_ns: int) -> None:
+        above = link.user_data
+        if isinstance(above, Above) and above.is_host:
+            if hasattr(self, "succession"):
+                self.succession.heard(at_ns)
+            self.clock.take(answer, at_ns)
+            if not self.timed.is_sounding:
+                self.timed.changed()
+
+    def line_news(self) -> None:
+        self.timed.changed()
+
+    def from_above(self, link: PeerLink, message: Message) -> None:
+        above = link.user_data
+        assert isinstance(above, Above)
+        match message:
+            case LeafNews():
+                self.store.pushed(above.id, message.track, message.leaf, message.data)
+            case Pulse():
+                self._take_pulse(link, above, message)
+            case Members() if above.is_host:
+                self._take_members(message)
+            case Parents() if above.is_host:
+                self._take_parents(message)
+            case _:
+                super().from_above(link, message)
+
+    def _take_pulse(self, link: PeerLink, above: Above, pulse: Pulse) -> None:
+        if above.is_host:
+            self.succession.heard(time.monotonic_ns())
+        if link is (self._music or self._host):
+            path = tuple(PeerId(peer) for peer in pulse.path)
+            if not is_path(self.id, path):
+                log.warning("a loop of relays: leaving %s", above.at)
+                link.close(ProtocolError("I hear myself through you"))
+                return
+            self.path = (*path, self.id)
+            self.hall.broadcast(Pulse(pulse.number, self.path))
+
+    def _take_members(self, news: Members) -> None:
+        self.members = {PeerId(one.peer): one for one in news.members if one.key}
+        host = self.members.get(self.succession.reign.claim.host)
+        if host is not None and not host.address and self._host_at is not None:
+            self.members[PeerId(host.peer)] = msgspec.structs.replace(host, address=str(self._host_at))
+
+    def _take_parents(self, wish: Parents) -> None:
+        addresses = [at for text in wish.addresses if (at := _address(text)) is not None]
+        if self._finding is not None:
+            self._finding.cancel()
+        self._finding = asyncio.create_task(self._find_parent(addresses), name="find a parent")
+
+    async def _find_parent(self, addresses: list[HostPort]) -> None:
+        for at in addresses:
+            try:
+                link, above = await self._connected(at, is_host=False)
+                admitted = await self._ask_in(link, listens=True)
+                above.key = self.passport.check(link, admitted.ticket, admitted.proof).session_key
+            except HocketError as error:
+                log.info("%s is no parent: %s", at, error)
+                continue
+            self._take_music_from(link, above)
+            return
+        self._take_music_from(None, None)
+
+    def _take_music_from(self, link: PeerLink | None, above: Above | None) -> None:
+        old, self._music = self._music, link
+        if old is not None and isinstance(old.user_data, Above):
+            self.store.remove_link(old.user_data.id)
+            old.user_data = None
+            old.close()
+        if link is not None and above is not None:
+            self.store.add_link(above.id, link)
+            self._catch_up(link, above)
+        if self._host is not None:
+            self._host.send(Listens(link is None))
+
+    def lost_above(self, link: PeerLink, error: HocketError) -> None:
+        above = link.user_data
+        if not isinstance(above, Above):
+            return
+        if not above.opened.done():
+            above.opened.set_exception(error)
+            above.opened.exception()
+        if above.key:
+            self.store.remove_link(above.id)
+        if link is self._music:
+            self._music = None
+            if self._host is not None:
+                self._host.send(Listens(True))
+        elif link is self._host:
+            self._host = None
+            if isinstance(error, Refused) and error.code in _FINAL:
+                self._over(error)
+            elif not self.is_hosting:
+                self._reconnect()
+
+    def _reconnect(self) -> None:
+        if not self._is_over and (self._reconnecting is None or self._reconnecting.done()):
+            self._reconnecting = asyncio.create_task(self._reconnect_until_in(), name="find the host again")
+
+    async def _reconnect_until_in(self) -> None:
+        while not self._is_over and not self.is_hosting and self._host is None:
+            at = self._host_at
+            if at is not None:
+                try:
+                    await self._come_in(at)
+                except Refused as error:
+                    log.info("not let in again: %s", error)
+                    if error.code in _FINAL:
+                        self._over(error)
+                except (HocketError, ChunkMismatch) as error:
+                    log.info("the host is away: %s", error)
+                else:
+                    return
+            await asyncio.sleep(RECONNECT_S)
+
+    # -- what it does by itself
+
+    def tick(self) -> None:
+        super().tick()
+        now_s = time.monotonic()
+        if now_s >= self._next_report_s:
+            self._next_report_s = now_s + REPORT_S
+            self._report()
+        if self.is_hosting:
+            self._baton.follow_on()
+
+    def _report(self) -> None:
+        if self._host is not None:
+            offset_us = round(1e6 * self.timed.error_s)
+            buffer_ms = round(1000 * self.timed.buffer_s)
+            trip_us = max(0, self.clock.round_trip_ns // 1000)
+            self._host.send(Report(self.id, self.name, "", offset_us, buffer_ms, trip_us, self.key))
+
+    # -- succession
+
+    def claimed(self) -> None:
+        before = self._host_at
+        self.clock.lead()
+        claim = self.succession.reign.claim
+        self.timeline.follow(claim.epoch, claim.host_key)
+        self.lead()
+        self.hall.fetches = True
+        now_ns = self.clock.now_ns()
+        if now_ns is not None:
+            for line in self.conductor.take_over(now_ns):
+                self.publish(line)
+        self.publish_queue(self.queue.succeed(claim.epoch))
+        self.hall.broadcast(ReignNews(encode(self.succession.reign)))
+        for friend in self.hall.friends:
+            self.hall.listen(friend, True)
+        self.tell(events.Moved(str(before or ""), "me", "the host is gone"))
+        if self.server.address is not None:
+            self.tell(events.Hosting(str(self.server.address)))
+        self.announce()
+
+    def announce(self) -> None:
+        here = {friend.id for friend in self.hall.friends}
+        for one in self.members.values():
+            at = _address(one.address)
+            if one.peer not in here and one.peer != self.id and at is not None:
+                self.start(self._show_reign(at))
+
+    async def _show_reign(self, at: HostPort) -> None:
+        try:
+            link, above = await self._connected(at, is_host=False)
+            await self._ask_in(link, listens=False)
+            self._catch_up(link, above)
+            link.send(ReignNews(encode(self.succession.reign)))
+            await asyncio.sleep(SHOW_S)
+            link.close()
+        except HocketError as error:
+            log.info("%s was not told who hosts: %s", at, error)
+
+    def follow(self, decision: Follow) -> None:
+        claim = decision.reign.claim
+        host = self.members.get(claim.host)
+        at = _address(host.address) if host is not None else None
+        if decision.yielded:
+            self.hall.fetches = False
+        old, self._host = self._host, None
+        if old is not None:
+            old.user_data = None
+            old.close()
+        self.tell(events.Moved(str(self._host_at or ""), str(at or ""), "another one hosts now"))
+        self._host_at = at or self._host_at
+        self._reconnect()
+
+    def gave_up(self) -> None:
+        self._over(NotReachable("the host is gone, and nobody took over", hint="join another friend"))
+
+    def _over(self, error: HocketError) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_over(error)
+
+    # -- commands: ours while we host, wishes while we follow
+
+    async def command(self, what: str, value: float = 0.0, text: str = "") -> None:
+        """Pause, resume, seek, skip or suggest. Raises HocketError (NOT_ALLOWED, NOT_REACHABLE)."""
+        wish = Wish(what, value, text)
+        if self.is_hosting:
+            self._baton.do(wish)
+            return
+        if self._host is None:
+            raise NotReachable("the host is out of reach just now")
+        await self._host.request(wish, Done)
+
+    def wish(self, friend: Friend, wish: Wish) -> None:
+        self._baton.do(wish)
+
+    async def close(self) -> None:
+        self._is_over = True
+        for task in (self._finding, self._reconnecting, self._clocker):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        for link in (self._host, self._music):
+            if link is not None:
+                link.user_data = None
+                link.close()
+        await self.timed.close()
+        await super().close()
+
+    @property
+    def host_name(self) -> str:
+        """Whom it follows; its own name once it hosts."""
+        above = self._host.user_data if self._host is not None else None
+        return above.name if isinstance(above, Above) else ""
+
+
+def _address(text: str) -> HostPort | None:
+    try:
+        return HostPort.parse(text)
+    except BadAddress:
+        return None

@@ -1,0 +1,118 @@
+"""The group's time on this machine: by definition at its first host, learnt from the host everywhere else."""
+
+import time
+from collections import OrderedDict
+
+from hocket.adapters.peers import PeerLink
+from hocket.core.clock import NS_PER_S
+from hocket.relay.clocksync import ClockLine, ClockSync, Exchange, ExchangeSchedule
+from hocket.wire.messages.together import AskTime, TimeIs
+
+GOOD_NOISE_NS = 500_000
+PATIENCE_NS = 300_000_000
+"""After so long the best guess is taken: on a bad line it is still better than silence."""
+
+MAX_OPEN = 64
+"""Questions without an answer yet that are remembered."""
+
+SELDOM_NS = NS_PER_S // 50
+
+
+class GroupClock:
+    """`line` maps local to group time; None while nothing is known."""
+
+    def __init__(self, line: ClockLine | None = None) -> None:
+        self._frozen = line
+        self._sync: ClockSync | None = None
+        self._first_ns = 0
+        self._schedule = ExchangeSchedule(0)
+        self._number = 0
+        self._open: OrderedDict[int, int] = OrderedDict()
+
+    @classmethod
+    def own(cls) -> "GroupClock":
+        """The first host's: its monotonic clock is the group's."""
+        return cls(ClockLine(0, 0))
+
+    @property
+    def line(self) -> ClockLine | None:
+        estimate = self._sync.estimate if self._sync is not None else None
+        return estimate.line if estimate is not None and self._is_good() else self._frozen
+
+    @property
+    def drift(self) -> float:
+        line = self.line
+        return 0.0 if line is None else line.drift
+
+    @property
+    def noise_ns(self) -> float:
+        """How far off it likely is."""
+        estimate = self._sync.estimate if self._sync is not None else None
+        return 0.0 if estimate is None else estimate.noise_ns
+
+    @property
+    def round_trip_ns(self) -> int:
+        """Median of the last exchanges; 0 before the first."""
+        trips = self._sync.round_trips if self._sync is not None else None
+        return 0 if trips is None else trips.median_ns
+
+    @property
+    def resets(self) -> int:
+        return 0 if self._sync is None else self._sync.resets
+
+    def now_ns(self) -> int | None:
+        """Group time."""
+        line = self.line
+        return None if line is None else line.group(time.monotonic_ns())
+
+    def begin(self) -> None:
+        """Learn from another peer from now on; what is known holds until the new is better."""
+        if self._sync is not None and self.line is not None:
+            self._frozen = self.line
+        self._sync = ClockSync(self.drift)
+        self._first_ns = 0
+        self._open.clear()
+        self._schedule.restart(time.monotonic_ns())
+
+    def lead(self) -> None:
+        """Be the group's clock: what is known now holds for good."""
+        self._frozen = self.line
+        self._sync = None
+
+    def ask(self, link: PeerLink) -> float:
+        """Ask if it is time to; seconds until the next question."""
+        now_ns = time.monotonic_ns()
+        if self._schedule.due(now_ns):
+            self._number += 1
+            if len(self._open) >= MAX_OPEN:
+                self._open.popitem(last=False)
+            self._open[self._number] = time.monotonic_ns()
+            link.send_time(AskTime(self._number))
+        return max(0.0, (self._schedule.next_ns - time.monotonic_ns()) / NS_PER_S)
+
+    def take(self, answer: TimeIs, at_ns: int) -> bool:
+        """An answer came at at_ns; True: a clock had stepped."""
+        sent_ns = self._open.pop(answer.number, None)
+        if sent_ns is None or self._sync is None:
+            return False
+        if not self._first_ns:
+            self._first_ns = at_ns
+        stepped = self._sync.add(Exchange(sent_ns, answer.received_ns, answer.sent_ns, at_ns))
+        if stepped:
+            self._frozen = None
+            self._first_ns = at_ns
+            self._schedule.restart(at_ns)
+        return stepped
+
+    def answer(self, question: AskTime, at_ns: int) -> TimeIs | None:
+        """What to say to one who asked at at_ns."""
+        line = self.line
+        if line is None:
+            return None
+        return TimeIs(question.number, line.group(at_ns), line.group(time.monotonic_ns()))
+
+    def _is_good(self) -> bool:
+        if self._sync is None or self._sync.estimate is None:
+            return False
+        waited_ns = time.monotonic_ns() - self._first_ns
+        return self._sync.estimate.noise_ns < GOOD_NOISE_NS or waited_ns > PATIENCE_NS

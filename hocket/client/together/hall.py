@@ -1,0 +1,270 @@
+"""Those who listen here: let in, told the news, given the music; each in its own time."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hocket.adapters.peers import PeerLink, PeerServer
+from hocket.client.together.books import Book
+from hocket.client.together.supply import Store, missing
+from hocket.core.address import HostPort
+from hocket.core.clock import NS_PER_S
+from hocket.core.errors import ErrorCode, HocketError, ProtocolError
+from hocket.core.ids import TrackId, UserName
+from hocket.core.sound import AudioFormat
+from hocket.core.track import Track
+from hocket.relay.chunks import LEAF_BYTES
+from hocket.relay.fetchplan import LEAD_NS
+from hocket.relay.invites import Scope
+from hocket.relay.keys import PeerId
+from hocket.relay.limits import Verdict
+from hocket.relay.ring import Bursts, Ring
+from hocket.relay.timeline import State, Timeline
+from hocket.wire import codec
+from hocket.wire.message import Message
+from hocket.wire.messages.together import (
+    AskLeaf,
+    AskManifest,
+    AskPage,
+    LeafIs,
+    LeafNews,
+    ManifestIs,
+    PageIs,
+    Report,
+)
+
+log = logging.getLogger(__name__)
+
+RING_BYTES = 4 * 1024 * 1024
+BEHIND_BYTES = 400 * 1024
+"""What a newcomer is given at once: two seconds of CD music, and less than would count as a backlog."""
+
+REMEMBER_NS = 12 * NS_PER_S
+"""A leaf is not pushed again within this; who missed it asks."""
+
+MAX_WAITING = 8
+"""Leaves that are being fetched for friends at a time."""
+
+
+@dataclass(slots=True, eq=False)
+class Friend:
+    """One who listens here."""
+
+    link: PeerLink
+    name: UserName
+    key: bytes
+    id: PeerId
+    scope: Scope
+    serves: HostPort | None
+    listens: bool
+    upload_bps: int
+    report: Report | None = None
+
+
+class Hall:
+    """Serves friends from a store, along a timeline. `now_ns`: group time, None while it is unknown."""
+
+    def __init__(self, server: PeerServer, store: Store, now_ns: Callable[[], int | None]) -> None:
+        self.server = server
+        self.timeline: Timeline | None = None
+        self.fetches = True  # what friends need and is not here is got from a streaming node
+        self._store = store
+        self.now_ns = now_ns
+        self._ring = Ring(RING_BYTES)
+        self._bursts = Bursts(time.monotonic_ns())
+        self._friends: dict[PeerId, Friend] = {}
+        self._pushed: OrderedDict[tuple[TrackId, int], int] = OrderedDict()
+        self._fetching: dict[tuple[TrackId, int], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def friends(self) -> tuple[Friend, ...]:
+        return tuple(self._friends.values())
+
+    def friend(self, peer: PeerId) -> Friend | None:
+        return self._friends.get(peer)
+
+    def admit(self, friend: Friend) -> None:
+        """Somebody who may; an earlier connection of the same login gives way."""
+        old = self._friends.pop(friend.id, None)
+        if old is not None:
+            old.link.user_data = None
+            old.link.close(ProtocolError("you have connected anew"))
+        self._friends[friend.id] = friend
+        friend.link.user_data = friend
+        self.server.admitted(friend.link)
+        self.listen(friend, friend.listens)
+
+    def listen(self, friend: Friend, listens: bool) -> None:
+        """Push it music from now on, or no longer."""
+        friend.listens = listens
+        if listens:
+            friend.link.attach(self._ring, BEHIND_BYTES)
+            friend.link.flush()
+        else:
+            friend.link.detach()
+
+    def left(self, friend: Friend) -> bool:
+        """Its connection is gone; False if a newer one took its place."""
+        if self._friends.get(friend.id) is not friend:
+            return False
+        del self._friends[friend.id]
+        return True
+
+    def broadcast(self, message: Message, but: PeerLink | None = None) -> None:
+        """Tell all friends."""
+        for friend in self.friends:
+            if friend.link is not but:
+                friend.link.send(message)
+
+    # -- requests for music
+
+    def asked(self, friend: Friend, message: Message, correlation: int, at_ns: int) -> Message | None:
+        """A friend asks for a manifest, a page or a leaf. Raises HocketError; ProtocolError cuts it off."""
+        verdict = friend.link.patience.chunk(at_ns)
+        if verdict is Verdict.CUT:
+            raise ProtocolError("too many requests", code=ErrorCode.TOO_MANY_REQUESTS)
+        if verdict is Verdict.REFUSE:
+            raise HocketError("too many requests", code=ErrorCode.TOO_MANY_REQUESTS, retry_s=0.2)
+        match message:
+            case AskManifest():
+                self._later(self._manifest(friend.link, correlation, message.track))
+            case AskPage():
+                self._later(self._page(friend.link, correlation, message))
+            case AskLeaf():
+                book = self._known(message.track)
+                data = book.leaf(message.leaf)
+                if data is not None:
+                    friend.link.reply_bulk(correlation, LeafIs(data))
+                elif not self.fetches:
+                    raise missing(message.track)
+                else:
+                    self._later(self._leaf(friend.link, correlation, book, message.leaf))
+        return None
+
+    def _known(self, track: TrackId) -> Book:
+        book = self._store.library.get(track)
+        if book is None or book.check is None:
+            raise missing(track)
+        return book
+
+    def _is_played(self, track: TrackId) -> bool:
+        return self.timeline is not None and any(line.track == track for line in self.timeline.lines)
+
+    async def _manifest(self, link: PeerLink, correlation: int, track: TrackId) -> None:
+        try:
+            if not self._is_played(track):
+                raise missing(track)
+            book = await self._store.open(track)
+            if book is None or not book.vouched:
+                raise missing(track)
+            link.reply(correlation, ManifestIs(book.vouched))
+        except HocketError as error:
+            link.refuse(correlation, error)
+
+    async def _page(self, link: PeerLink, correlation: int, asked: AskPage) -> None:
+        try:
+            page = await self._store.page(self._known(asked.track), asked.number)
+            link.reply_bulk(correlation, PageIs(page))
+        except HocketError as error:
+            link.refuse(correlation, error)
+
+    async def _leaf(self, link: PeerLink, correlation: int, book: Book, leaf: int) -> None:
+        try:
+            if not 0 <= leaf < book.leaf_count or len(self._tasks) > 4 * MAX_WAITING:
+                raise missing(book.track.id)
+            data = await self._store.leaf(book, leaf)
+            link.reply_bulk(correlation, LeafIs(data))
+        except HocketError as error:
+            link.refuse(correlation, error)
+
+    # -- pushing
+
+    def tick(self) -> None:
+        """Push what will be played within the next seconds, in bursts."""
+        now_ns = time.monotonic_ns()
+        if self._friends:
+            self._push(now_ns)
+        if self._bursts.due(now_ns):
+            self._ring.release()
+            for friend in self.friends:
+                friend.link.flush()
+
+    def _push(self, now_ns: int) -> None:
+        while self._pushed and next(iter(self._pushed.values())) < now_ns - REMEMBER_NS:
+            self._pushed.popitem(last=False)
+        if not any(friend.listens for friend in self.friends):
+            return
+        for book, leaf in self._due():
+            key = (book.track.id, leaf)
+            if key in self._pushed:
+                continue
+            data = book.leaf(leaf)
+            if data is None:
+                if self.fetches and key not in self._fetching and len(self._fetching) < MAX_WAITING:
+                    self._fetch(book, leaf)
+                continue
+            self._pushed[key] = now_ns
+            self._ring.push(codec.encode(LeafNews(book.track.id, leaf, data)))
+
+    def _due(self) -> Iterable[tuple[Book, int]]:
+        """Leaves from what is heard now to LEAD_NS later."""
+        group_ns = self.now_ns()
+        if self.timeline is None or group_ns is None:
+            return
+        at_ns, until_ns = group_ns, group_ns + LEAD_NS
+        while at_ns < until_ns:
+            line, following = self.timeline.at(at_ns), self.timeline.after(at_ns)
+            end_ns = until_ns if following is None else min(until_ns, following.t0_ns)
+            if line is not None and line.state is not State.STOPPED:
+                book = self._store.library.get(line.track)
+                if book is None:
+                    self._later(self._open(line.track))
+                elif book.track.format is not None and book.check is not None:
+                    first = line.position_frames(at_ns)
+                    span_ns = (end_ns - at_ns) if line.state is State.PLAYING else LEAD_NS
+                    form = book.track.format
+                    yield from ((book, leaf) for leaf in leaves_of(book.track, form, first, span_ns))
+            at_ns = end_ns + 1
+
+    async def _open(self, track: TrackId) -> None:
+        await self._store.open(track)
+
+    def _fetch(self, book: Book, leaf: int) -> None:
+        key = (book.track.id, leaf)
+        task = asyncio.create_task(self._get(book, leaf))
+        self._fetching[key] = task
+        task.add_done_callback(lambda done: self._fetching.pop(key, None) and None)
+
+    async def _get(self, book: Book, leaf: int) -> None:
+        try:
+            await self._store.leaf_soon(book, leaf)
+        except HocketError as error:
+            log.info("leaf %d of %s: %s", leaf, book.track.name, error)
+            await asyncio.sleep(0.5)
+
+    # -- ending
+
+    async def close(self, error: HocketError | None = None) -> None:
+        """Say good-bye to everybody."""
+        self.server.stop(error)
+        tasks = [*self._tasks, *self._fetching.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def leaves_of(track: Track, form: AudioFormat, first_frame: int, span_ns: int) -> range:
+    """The leaves that hold so much music from a frame on."""
+    start = track.data_offset_bytes + first_frame * form.bytes_per_frame
+    end = min(track.data_offset_bytes + track.data_bytes, start + span_ns * form.bytes_per_second // NS_PER_S)
+    return range(start // LEAF_BYTES, -(-end // LEAF_BYTES)) if end > start else range(0)

@@ -1,0 +1,344 @@
+"""What the engine and its views use: play alone, host friends, or follow one; one set of commands for all three."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from hocket.client import events
+from hocket.client.cluster import Cluster
+from hocket.client.player import Player
+from hocket.client.playing import State as PlayerState
+from hocket.client.queue import Entry
+from hocket.client.together.follower import Follower
+from hocket.client.together.host import Host
+from hocket.client.together.timed import OpenOutput
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError
+from hocket.core.ids import TrackId
+from hocket.core.settings import P2PPORT
+from hocket.core.track import Track
+from hocket.relay.invites import INVITE_ID_BYTES, JoinAddress, Scope
+from hocket.wire.messages.together import Wish
+
+log = logging.getLogger(__name__)
+
+INVITE_LIFE_S = 24 * 3600
+
+
+class TogetherOptions(msgspec.Struct, frozen=True):
+    """`host`: where to let friends in while playing, None: nowhere. `upload_bps`: of this line, 0: not limited."""
+
+    host: HostPort | None = None
+    invite_only: bool = False
+    upload_bps: int = 0
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody in the group."""
+
+    name: str
+    address: str
+    offset_ms: float
+    buffer_s: float
+    round_trip_ms: float
+
+
+class TogetherState(msgspec.Struct, frozen=True):
+    """What a view shows. `address`: where friends can join; `following`: whom, "" if nobody."""
+
+    hosting: bool = False
+    address: str = ""
+    following: str = ""
+    offset_ms: float = 0.0
+    correcting: bool = False
+    members: tuple[Member, ...] = ()
+
+
+class Together:
+    """Made by the engine. `advance(forward)` plays the next track of its queue."""
+
+    def __init__(
+        self,
+        options: TogetherOptions,
+        player: Player,
+        open_output: OpenOutput,
+        tell: Callable[[events.Event], None],
+        advance: Callable[[], Coroutine[Any, Any, object]],
+    ) -> None:
+        self._options = options
+        self._player = player
+        self._open_output = open_output
+        self._tell = tell
+        self._advance = advance
+        self._cluster: Cluster | None = None
+        self._host: Host | None = None
+        self._follower: Follower | None = None
+        self._address = ""
+        self._starting = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[HocketError | None] | None = None
+
+    # -- reading
+
+    @property
+    def is_following(self) -> bool:
+        return self._follower is not None
+
+    @property
+    def state(self) -> TogetherState:
+        """For a view."""
+        party = self._follower or self._host
+        if party is None:
+            return TogetherState()
+        members = tuple(
+            Member(one.name, one.address, one.offset_us / 1000, one.buffer_ms / 1000, one.round_trip_us / 1000)
+            for one in party.members.values()
+        )
+        timed = self._follower.timed if self._follower is not None else None
+        following = str(self._follower.host_name) if self._follower is not None else ""
+        offset_ms = 1000 * timed.error_s if timed is not None else 0.0
+        return TogetherState(
+            party.is_hosting, self._address, following, offset_ms, timed is not None and timed.is_correcting, members
+        )
+
+    def heard(self) -> tuple[Track, int] | None:
+        """While following: the track and its frame that is heard."""
+        return self._follower.timed.heard() if self._follower is not None else None
+
+    # -- the session
+
+    def attach(self, cluster: Cluster) -> None:
+        """There is a session."""
+        self._cluster = cluster
+
+    async def detach(self) -> None:
+        """The session ends: hand over to friends and go. Safe to call twice."""
+        await self.leave()
+        host, self._host = self._host, None
+        self._address = ""
+        if host is not None:
+            await host.leave()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._cluster = None
+
+    # -- commands
+
+    async def play(self, entry: Entry, *, start_frame: int = 0, limit_frames: int | None = None) -> None:
+        """Play this now; whom one follows is left."""
+        await self.leave()
+        await self._begin_hosting()
+        host = self._host
+        if host is not None and host.has_friends:
+            await host.play(entry, start_frame, limit_frames)
+        else:
+            await self._player.play(entry, start_frame=start_frame, limit_frames=limit_frames)
+
+    async def pause(self) -> None:
+        if self._follower is not None:
+            await self._follower.command("pause")
+        elif self._host is not None and self._host.has_friends:
+            await self._host.pause()
+        else:
+            await self._player.pause()
+
+    async def resume(self) -> None:
+        if self._follower is not None:
+            await self._follower.command("resume")
+        elif self._host is not None and self._host.has_friends:
+            await self._host.resume()
+        else:
+            await self._player.resume()
+
+    async def seek(self, seconds: float) -> None:
+        if self._follower is not None:
+            await self._follower.command("seek", seconds)
+        elif self._host is not None and self._host.has_friends:
+            await self._host.seek(seconds)
+        else:
+            await self._player.seek(seconds)
+
+    async def stop(self) -> None:
+        """Stop; a follower leaves."""
+        if self._follower is not None:
+            await self.leave()
+        elif self._host is not None and self._host.has_friends:
+            await self._host.stop()
+        else:
+            await self._player.stop()
+
+    async def skip(self) -> None:
+        """While following: ask for the next track. Raises HocketError."""
+        await self._following().command("skip")
+
+    async def suggest(self, track: TrackId) -> None:
+        """While following: ask for a track. Raises HocketError."""
+        await self._following().command("suggest", text=track)
+
+    # -- friends
+
+    async def join(self, text: str) -> None:
+        """Follow whoever plays at HOST:PORT, or made this invite. Raises HocketError."""
+        address = JoinAddress.parse(text, P2PPORT)
+        if self._cluster is None:
+            raise HocketError("there is no session", code=ErrorCode.SESSION_ENDED, hint="log in first")
+        await self.leave()
+        if self._host is not None and self._host.server.address is not None and self._is_own(address.at):
+            raise HocketError("you cannot follow yourself", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
+        host, self._host = self._host, None
+        if host is not None:
+            await host.leave()
+        await self._player.release()
+        await self._follow(address)
+
+    async def leave(self) -> None:
+        """Follow nobody any more. Nothing happens if one does not."""
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            await follower.leave()
+            self._end(None)
+
+    async def wait_over(self) -> HocketError | None:
+        """Until nobody is followed any more; why, if that was not wanted."""
+        return None if self._over is None else await asyncio.shield(self._over)
+
+    def kick(self, name: str, *, ban: bool = False) -> bool:
+        """As host: send somebody away. False where nobody has this name."""
+        party = self._follower or self._host
+        return party is not None and party.is_hosting and party.kick(name, ban=ban)
+
+    def invite(self, *, life_s: int = INVITE_LIFE_S, uses: int = 1, may_control: bool = False) -> str:
+        """As host: an invite to paste. Raises HocketError."""
+        party = self._follower or self._host
+        if party is None or not party.is_hosting or not self._address:
+            raise HocketError("nothing is hosted", code=ErrorCode.USAGE, hint="play something first")
+        from hocket.adapters.clocks import random_bytes
+
+        scope = Scope.CONTROL if may_control else Scope.LISTEN
+        at = HostPort.parse(self._address)
+        minted = party.guests.book.mint(at, party.sign, random_bytes(INVITE_ID_BYTES), party.now_s, life_s, uses, scope)
+        return str(minted)
+
+    # -- what the engine tells
+
+    def tap(self, track: TrackId) -> Callable[[int, bytes], None] | None:
+        """Where the player's bytes of a track go for friends."""
+        return self._host.tap(track) if self._host is not None else None
+
+    def queue_changed(self, entries: tuple[Entry, ...], current: Entry | None) -> None:
+        """A successor goes on with these."""
+        if self._host is not None and self._host.has_friends:
+            self._host.show_queue(entries, current)
+
+    # -- inside
+
+    def _following(self) -> Follower:
+        if self._follower is None:
+            raise HocketError("you follow nobody", code=ErrorCode.USAGE)
+        return self._follower
+
+    def _is_own(self, at: HostPort) -> bool:
+        assert self._host is not None
+        own = self._host.server.address
+        return own is not None and at.port == own.port and (at.is_loopback or str(at) == self._address)
+
+    async def _begin_hosting(self) -> None:
+        async with self._starting:
+            if self._options.host is None or self._host is not None or self._cluster is None:
+                return
+            host = Host(
+                self._cluster,
+                self._tell,
+                self._player,
+                invite_only=self._options.invite_only,
+                upload_bps=self._options.upload_bps,
+                on_wish=self._grant,
+                on_yield=self._yield,
+            )
+            try:
+                taken = await host.serve(self._options.host)
+            except HocketError as error:
+                await host.close()
+                log.warning("nobody can listen along: %s", error)
+                self._tell(events.Error.of(error))
+                return
+            self._host = host
+            self._address = str(HostPort(await _advertised(taken.host), taken.port))
+            self._tell(events.Hosting(self._address))
+
+    async def _follow(self, address: JoinAddress) -> None:
+        assert self._cluster is not None
+        follower = Follower(self._cluster, self._tell, self._open_output, self._lost)
+        follower.upload_bps = self._options.upload_bps
+        self._over = asyncio.get_running_loop().create_future()
+        try:
+            await follower.join(address, self._options.host)
+        except BaseException:
+            await follower.close()
+            raise
+        self._follower = follower
+
+    def _lost(self, error: HocketError) -> None:
+        """The one that was followed is gone for good."""
+        self._tell(events.Error.of(error))
+        self._start(self._leave_because(error))
+
+    async def _leave_because(self, error: HocketError) -> None:
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            await follower.close()
+            self._end(error)
+
+    def _end(self, error: HocketError | None) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(error)
+
+    def _grant(self, wish: Wish) -> None:
+        match wish.what:
+            case "pause":
+                self._start(self._quietly(self.pause()))
+            case "resume":
+                self._start(self._quietly(self.resume()))
+            case "seek":
+                self._start(self._quietly(self.seek(wish.value)))
+            case "skip":
+                self._start(self._quietly(self._advance()))
+
+    def _yield(self, address: str) -> None:
+        """Another one hosts the group now: follow it."""
+        self._start(self._quietly(self._follow_successor(address)))
+
+    async def _follow_successor(self, address: str) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            await host.close()
+        if self._player.state is not PlayerState.STOPPED:
+            await self._player.release()
+        self._tell(events.Moved("me", address, "a friend hosts by now"))
+        await self._follow(JoinAddress(HostPort.parse(address)))
+
+    async def _quietly(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except HocketError as error:
+            self._tell(events.Error.of(error))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _advertised(host: str) -> str:
+    """An address of this machine that others may reach: for every interface, the one that leads outwards."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for a route
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
