@@ -84,6 +84,7 @@ class Replica:
         )
         self._transfers = Transfers(shelf.music, lambda: contexts.client, own, self._pace, self._ended)
         self._report = Report(own[1], shelf, head, self._transfers.states)
+        self._troubles: dict[TrackId, HocketError] = {}  # why the folder cannot take them
         self._errands: set[asyncio.Task[None]] = set()
         self._lasting: asyncio.Task[None] | None = None
 
@@ -113,6 +114,7 @@ class Replica:
 
     def library_changed(self) -> None:
         """The shelf has another library."""
+        self._note_troubles({track: why for track, why in self._troubles.items() if not self._shelf.holds(track)})
         self._report.changed()
 
     @property
@@ -151,14 +153,21 @@ class Replica:
         self._report.transfers_changed()
         if isinstance(result, Fetched):
             log.info("'%s' came from %s", result.name, order.source)
-            self._report.state(problem="")
+            # It could be written: only what was too large is still in trouble.
+            full = {track: why for track, why in self._troubles.items() if why.code is ErrorCode.DISK_FULL}
+            self._note_troubles({track: why for track, why in full.items() if track != result.track})
             self._shelf.touched(result.name, result.stamp, result.track)
             self._report.when_held(result.track, library.FetchEnded(order.track, order.source))
             return
         log.info("'%s' did not come from %s: %s", order.name, order.source, result)
         if result.code in _OF_THE_FOLDER:
-            self._report.state(problem=str(result))
+            self._note_troubles({**self._troubles, order.track: result})
         self._report.tell(library.FetchEnded(order.track, order.source, result.code.value, str(result)[:2000]))
+
+    def _note_troubles(self, troubles: dict[TrackId, HocketError]) -> None:
+        if troubles != self._troubles:
+            self._troubles = troubles
+            self._report.state(problem=str(next(reversed(troubles.values()))) if troubles else "")
 
     # -- changes in the folder
 
@@ -178,7 +187,7 @@ class Replica:
         except OSError as error:
             log.warning("'%s' could not be renamed to '%s': %s", order.old_name, order.new_name, error)
             if not isinstance(error, FileExistsError | FileNotFoundError):
-                self._report.state(problem=str(unwritable(self._shelf.music, error)))
+                self._note_troubles({**self._troubles, order.track: unwritable(self._shelf.music, error)})
             return
         except HocketError as error:
             log.warning("%s", error)
@@ -190,12 +199,13 @@ class Replica:
 
     async def _discard(self, track: TrackId) -> None:
         await self._transfers.cancelled(track)
+        self._note_troubles({other: why for other, why in self._troubles.items() if other != track})
         paths = [entry.path for entry in self._shelf.files(track)]
         try:
             await asyncio.to_thread(trash.discard, self._shelf.music, track, paths)
         except HocketError as error:
             log.warning("%s could not be removed: %s", track, error)
-            self._report.state(problem=str(error))
+            self._note_troubles({**self._troubles, track: error})
             self._report.tell(library.Discarded(track, str(error)))
             return
         for path in paths:
@@ -208,7 +218,7 @@ class Replica:
             names = await asyncio.to_thread(trash.put_back, self._shelf.music, track)
         except HocketError as error:
             log.warning("%s could not be restored: %s", track, error)
-            self._report.state(problem=str(error))
+            self._note_troubles({**self._troubles, track: error})
             return
         for name in names:
             log.info("'%s' is back", name)
