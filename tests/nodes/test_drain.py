@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from hocket.control.view import NodeRecord
 from hocket.core.errors import HocketError, NotReachable
 from hocket.core.ids import NodeId, Role
 from hocket.nodes.prime.desk import Desk
@@ -51,10 +52,15 @@ class Nodes:
     def link(self, node: NodeId) -> Line:
         return self.lines[node]
 
-    def drain(self) -> None:
+    def record(self, node: NodeId) -> NodeRecord | None:
+        return self.registry.get(node)
+
+    def desk(self) -> Desk:
         unused: Any = None
-        desk = Desk(cast(Members, self), unused, unused, unused, unused, "")
-        asyncio.run(desk.drain(DrainNode(PLANE)))
+        return Desk(cast(Members, self), unused, unused, unused, unused, "")
+
+    def drain(self) -> None:
+        asyncio.run(self.desk().drain(DrainNode(PLANE)))
 
     def told(self) -> set[NodeId]:
         return {node for node, line in self.lines.items() if any(isinstance(each, Drain) for each in line.asked)}
@@ -75,3 +81,15 @@ def test_who_asks_learns_that_the_node_itself_was_not_told_and_may_ask_again() -
     nodes.lines[PLANE].answers = True
     nodes.drain()
     assert len(nodes.lines[PLANE].asked) == 2
+
+
+def test_a_node_that_was_away_when_it_was_drained_is_told_when_it_is_back() -> None:
+    nodes = Nodes(CHILDREN[0])
+    asyncio.run(nodes.desk().remind(CHILDREN[0]))
+    assert nodes.told() == set(), "nobody drains yet"
+    nodes.drain()
+    back = nodes.lines[CHILDREN[0]]
+    back.asked.clear()
+    for back.answers in (False, True):
+        asyncio.run(nodes.desk().remind(CHILDREN[0]))
+    assert [type(message) for message in back.asked] == [Drain, Drain]

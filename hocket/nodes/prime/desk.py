@@ -1,13 +1,14 @@
 """What the operator asks: how the cluster is, how listeners reach it, that a node be drained."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
 from hocket.adapters.hosts import reachable
 from hocket.adapters.processes import memory_bytes
 from hocket.control.supervision import ChildStatus
-from hocket.control.view import NodeRecord
+from hocket.control.view import NodeRecord, NodeState
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.core.errors import HocketError
 from hocket.core.ids import NodeId, Role
@@ -94,6 +95,13 @@ class Desk:
         told = await asyncio.gather(*(self._tell_to_drain(node) for node in nodes), return_exceptions=True)
         if isinstance(told[0], BaseException):
             raise told[0]
+
+    async def remind(self, node: NodeId) -> None:
+        """A node registered: if it is to drain it may not know, having been away or on its way."""
+        record = self._members.record(node)
+        if record is not None and record.state is NodeState.DRAINING:
+            with contextlib.suppress(HocketError):
+                await self._tell_to_drain(node)
 
     async def _tell_to_drain(self, node: NodeId) -> None:
         try:

@@ -323,6 +323,7 @@ class Prime:
             link.notify(planes.Supervised(message.parent))  # it is registered, or this child would not be
         if link.peer.role is not Role.PLANE:
             self._send(self._tell_ended(link))
+        self._send(self._desk.remind(link.peer.node))
         grant = b""
         if link.peer.role is Role.AUTH:
             grant = self._grant(link.peer.node, message.ticket_key)
