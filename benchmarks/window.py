@@ -15,24 +15,26 @@ import struct
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QElapsedTimer, Qt, QTimer  # noqa: E402
-from PySide6.QtTest import QTest  # noqa: E402
+from PySide6.QtCore import QElapsedTimer, Qt, QTimer
+from PySide6.QtTest import QTest
 
-from hocket.client import events  # noqa: E402
-from hocket.core.sound import AudioFormat  # noqa: E402
-from hocket.gui.main import make_app  # noqa: E402
-from hocket.gui.songlist import Column  # noqa: E402
-from hocket.media.tags import Tags, info_chunk  # noqa: E402
-from hocket.media.wav_header import wav_header  # noqa: E402
-from tests.gui.kit import Person, person_at, wait_until  # noqa: E402
-from tests.gui.music import write_song  # noqa: E402
-from tests.gui.test_real_window import screen  # noqa: E402
-from tests.kit.cluster import Cluster  # noqa: E402
-from tests.kit.processes import ROOT, Program  # noqa: E402
+from hocket.client import events
+from hocket.core.sound import AudioFormat
+from hocket.gui.main import make_app
+from hocket.gui.songlist import Column
+from hocket.media.tags import Tags, info_chunk
+from hocket.media.wav_header import wav_header
+from tests.gui.kit import Person, person_at, wait_until
+from tests.gui.music import write_song
+from tests.gui.test_real_window import screen
+from tests.kit.cluster import Cluster
+from tests.kit.processes import ROOT, Program
 
 FORMAT = AudioFormat(44_100, 2, 16)
 WORDS = (Path(__file__).read_text(encoding="utf-8").replace('"', " ").replace("(", " ").split())[:400]
@@ -99,7 +101,7 @@ def measure_start(cluster: Cluster) -> list[float]:
         for number in range(STARTS):
             env = {**cluster.env, **display.env, "QT_QPA_PLATFORM": "xcb"}
             began = time.perf_counter()
-            command = [sys.executable, ROOT / "user.py", "--home", cluster.folder / f"start{number}"]
+            command: list[str | Path] = [sys.executable, ROOT / "user.py", "--home", cluster.folder / f"start{number}"]
             with Program(command, env=env) as window:
                 display.wait_window("^Hocket$")
                 took.append(time.perf_counter() - began)
@@ -107,9 +109,9 @@ def measure_start(cluster: Cluster) -> list[float]:
     return took
 
 
-def timed_ms(action: object) -> float:
+def timed_ms(action: Callable[[], object]) -> float:
     began = time.perf_counter()
-    action()  # type: ignore[operator]
+    action()
     QTest.qWait(0)
     return (time.perf_counter() - began) * 1000
 
@@ -140,13 +142,13 @@ def measure_search(person: Person) -> None:
     took = []
     for word in ("print", "song", "time 12", "e", "album 77", "zz long"):
         for letter in word:
-            took.append(timed_ms(lambda letter=letter: QTest.keyClick(songs.search, letter)))
+            took.append(timed_ms(partial(QTest.keyClicks, songs.search, letter)))
         took.append(timed_ms(songs.search.clear))
     print(f"a keystroke of search           {statistics.median(took):8.1f} ms, worst {max(took):.1f} ms")
     took = []
     for column in (Column.TITLE, Column.ARTIST, Column.ALBUM, Column.LENGTH):
         for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
-            took.append(timed_ms(lambda column=column, order=order: songs.table.sortByColumn(column, order)))
+            took.append(timed_ms(partial(songs.table.sortByColumn, column, order)))
     songs.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
     print(f"sorting by a column             {statistics.median(took):8.1f} ms, worst {max(took):.1f} ms")
 
@@ -176,11 +178,12 @@ def measure_use(person: Person, seconds: float) -> None:
     """Type, sort, scroll, change pages, seek, while music plays."""
     window, songs = person.window, person.window.songs
     rng = random.Random(2)
-    stalls, worst = Stalls(), {}
+    stalls = Stalls()
+    worst: dict[str, float] = {}
     ends = time.perf_counter() + seconds
     bar = songs.table.verticalScrollBar()
-    actions = {
-        "type": lambda: QTest.keyClick(songs.search, rng.choice("aeiounst 12")),
+    actions: dict[str, Callable[[], object]] = {
+        "type": lambda: QTest.keyClicks(songs.search, rng.choice("aeiounst 12")),
         "clear": songs.search.clear,
         "scroll": lambda: bar.setValue(rng.randint(0, max(1, bar.maximum()))),
         "sort": lambda: songs.table.sortByColumn(rng.choice(list(Column)[1:]), Qt.SortOrder.AscendingOrder),
@@ -212,9 +215,8 @@ def main() -> None:
             while cluster.status()["tracks"] < count:
                 time.sleep(1.0)
             took = measure_start(cluster)
-            print(
-                f"start to a visible window       {statistics.median(took) * 1000:8.0f} ms, worst {max(took) * 1000:.0f} ms"
-            )
+            started, worst = statistics.median(took), max(took)
+            print(f"start to a visible window       {started * 1000:8.0f} ms, worst {worst * 1000:.0f} ms")
             with person_at(app, cluster.address, folder / "home") as person:
                 measure_list(person, count)
                 measure_search(person)

@@ -1,5 +1,6 @@
 """The program itself in a real window, with a window manager and a sound device that is recorded."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -37,7 +38,11 @@ class Screen:
 
     def wait_window(self, title: str) -> str:
         """Wait until a visible window's title matches; its number."""
-        return self.do("search", "--sync", "--onlyvisible", "--name", title).split()[0]
+        for _ in range(40):
+            # A window that goes away while it is looked at ends the search with an error.
+            with contextlib.suppress(AssertionError):
+                return self.do("search", "--sync", "--onlyvisible", "--name", title).split()[0]
+        raise AssertionError(f"no window {title}")
 
     def has_window(self, title: str, timeout_s: float) -> bool:
         """Whether such a window comes within a time."""
