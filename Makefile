@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: run test node dev tools lint types imports docs docs-check screenshots lock check
+.PHONY: run test node dev tools lint types imports docs docs-check screenshots soak lock check
 
 run:
 	@scripts/system-packages.sh play
@@ -18,6 +18,10 @@ run:
 
 test: dev
 	$(BIN)/pytest
+
+# An hour of listeners while processes are killed at random; SOAK_S=180 for less.
+soak: dev
+	$(BIN)/python -m tests.soak
 
 # Only what a prime, plane, authentication or streaming node needs: no window toolkit, no audio.
 node:
