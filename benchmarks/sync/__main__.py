@@ -11,7 +11,7 @@ from benchmarks.sync.stage import LINES, Line, Play, stage
 from tests.kit.offset import Offsets, offsets
 from tests.kit.wan import unavailable
 
-CONTENDERS = ("snapcast",)
+CONTENDERS = ("hocket", "snapcast")
 _MEMORY = Path("/dev/shm")
 _HEADER = ("contender", "line", "median us", "p95 us", "p99 us", "max us", "windows", "underruns")
 

@@ -8,14 +8,15 @@ from hocket.core.clock import NS_PER_S
 from hocket.relay.clocksync import ClockLine, ClockSync, Exchange, ExchangeSchedule
 from hocket.wire.messages.together import AskTime, TimeIs
 
-GOOD_NOISE_NS = 500_000
-PATIENCE_NS = 300_000_000
+GOOD_NOISE_NS = 50_000
+PATIENCE_NS = 200_000_000
 """After so long the best guess is taken: on a bad line it is still better than silence."""
+
+SETTLING_NS = 2 * NS_PER_S
+"""After the first answer the estimate still gets visibly better for so long."""
 
 MAX_OPEN = 64
 """Questions without an answer yet that are remembered."""
-
-SELDOM_NS = NS_PER_S // 50
 
 
 class GroupClock:
@@ -59,6 +60,11 @@ class GroupClock:
     @property
     def resets(self) -> int:
         return 0 if self._sync is None else self._sync.resets
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether it is still getting better by the second: small errors may be its own."""
+        return self._sync is not None and time.monotonic_ns() - self._first_ns < SETTLING_NS
 
     def now_ns(self) -> int | None:
         """Group time."""

@@ -63,6 +63,7 @@ class Friend:
     listens: bool
     upload_bps: int
     report: Report | None = None
+    is_told: bool = False  # its coming was told, so is its going; who only shows a claim is no listener
 
 
 class Hall:

@@ -250,9 +250,10 @@ class Party:
         self.before_admission()
         blob, proof = self.passport.show(link)
         welcome = Admitted(blob, proof, self.group, scope, encode(self.succession.reign), self._lines(), (*self.path,))
-        is_new = self.hall.friend(peer) is None
+        before = self.hall.friend(peer)
         self.hall.admit(friend)
-        if is_new:
+        friend.is_told = self.is_hosting or friend.listens
+        if friend.is_told and (before is None or not before.is_told):
             self.tell(events.PeerJoined(str(friend.name)))
         asyncio.get_running_loop().call_soon(self.friend_joined, friend)
         return welcome
@@ -272,7 +273,8 @@ class Party:
         if self.is_hosting:
             self.guests.left(friend.id)
         self.members.pop(friend.id, None)
-        self.tell(events.PeerLeft(str(friend.name)))
+        if friend.is_told:
+            self.tell(events.PeerLeft(str(friend.name)))
         self.friend_left(friend)
 
     def _from_friend(self, friend: Friend, message: Message, correlation: int, at_ns: int) -> Message | None:

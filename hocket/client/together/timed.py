@@ -45,6 +45,9 @@ BLOCK_S = 0.05
 SAME_NS = 1_000_000
 """What was written up to a line's moment, or from it on, may seem to miss it by the clock's noise."""
 
+SETTLING_S = 0.001
+"""While the clock settles no smaller error is believed."""
+
 JUMP_S = 0.003
 """A line that differs from the one before by less than this is the same, measured anew."""
 
@@ -326,6 +329,8 @@ class TimedPlayer:
         line = self._spans[-1].line
         error = float(self._stretch.position - line.position(self._group_at_end()))
         self.error_s = error / self._rate_hz
+        if self._clock.is_settling and abs(self.error_s) < SETTLING_S:
+            return True
         verdict = self._playout.update(error, now_ns / NS_PER_S)
         self.learnt = self._playout.learnt
         if verdict is Verdict.GO_ON:

@@ -106,6 +106,11 @@ class Together:
             party.is_hosting, self._address, following, offset_ms, timed is not None and timed.is_correcting, members
         )
 
+    @property
+    def turned_away(self) -> int:
+        """Connections that were closed at the door: a flood, if they are many."""
+        return self._host.server.turned_away if self._host is not None else 0
+
     def heard(self) -> tuple[Track, int] | None:
         """While following: the track and its frame that is heard."""
         return self._follower.timed.heard() if self._follower is not None else None
