@@ -71,12 +71,13 @@ class Site:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """What is in the folder for people to see."""
-        return {
-            str(path.relative_to(self.music)): path.read_bytes()
-            for path in sorted(self.music.rglob("*.wav"))
-            if not any(part.startswith(".") for part in path.relative_to(self.music).parts)
-        }
+        """What is in the folder for people to see, at some moment of its changes."""
+        found: dict[str, bytes] = {}
+        for path in sorted(self.music.rglob("*.wav")):
+            if not any(part.startswith(".") for part in path.relative_to(self.music).parts):
+                with contextlib.suppress(FileNotFoundError):
+                    found[str(path.relative_to(self.music))] = path.read_bytes()
+        return found
 
 
 class Sites:

@@ -165,7 +165,8 @@ async def follow(
                         watch.note(path)
                     if on_trouble:
                         on_trouble("")
-                    if library is None or found.library.diff(library):
+                    # Also when no track changed: by the times of its files a node knows them when it opens them.
+                    if library is None or found.library.entries != library.entries:
                         library = found.library
                         yield library
                     paths = await watch.settled()
