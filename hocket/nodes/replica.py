@@ -89,11 +89,18 @@ class Replica:
         self._lasting: asyncio.Task[None] | None = None
 
     async def start(self, host: str, ports: tuple[int, int] | None = None, advertise: str = "") -> HostPort:
-        """Hand out files on any port, or one of a range; others are told the host `advertise`.
+        """Hand out files on one port of a range, or on any; others are told the host `advertise`.
 
+        A range that is taken is no reason not to serve: copies then need a port that a firewall may close.
         Raises HocketError (PORT_BUSY).
         """
-        taken = await listen_within(self._server.start, HostPort(host, 0), ports)
+        try:
+            taken = await listen_within(self._server.start, HostPort(host, 0), ports)
+        except HocketError as error:
+            if ports is None:
+                raise
+            log.warning("copies of music go over a port outside of --node-ports: %s", error)
+            taken = await self._server.start(HostPort(host, 0))
         self._report.state(address=HostPort(advertise or taken.host, taken.port), label=socket.gethostname()[:64])
         self._lasting = asyncio.create_task(self._report.run())
         self._run(self._sweep())

@@ -10,9 +10,13 @@ from hocket.adapters.tls import Credentials
 from hocket.core.ids import NodeId, Role
 
 
-@functools.cache
 def authority(name: str = "ours") -> Authority:
     """A CA; another name is another cluster's."""
+    return _authority(name)
+
+
+@functools.cache
+def _authority(name: str) -> Authority:
     with tempfile.TemporaryDirectory() as path, DataFolder.open(Path(path) / name) as folder:
         return Authority.load_or_create(folder)
 
