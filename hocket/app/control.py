@@ -272,6 +272,7 @@ def _as_json(status: Status) -> str:
         {**msgspec.structs.asdict(node), "address": str(node.address) if node.address.host else ""}
         for node in status.nodes
     ]
+    plain["transfers"] = [msgspec.structs.asdict(copy) for copy in status.transfers]
     return msgspec.json.encode(plain).decode()
 
 
