@@ -89,8 +89,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        command = [sys.executable, ROOT / "primeNODE.py", "--listen", "127.0.0.1:0", "--data", data]
-        command += ["--music", folder, "--idle", "3600", "--quiet"]
+        command: list[str | Path] = [sys.executable, ROOT / "primeNODE.py", "--listen", "127.0.0.1:0"]
+        command += ["--data", data, "--music", folder, "--idle", "3600", "--quiet"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as prime:
             try:
                 assert prime.stdout is not None

@@ -16,6 +16,7 @@ from hocket.core.ids import NodeId, Role
 from hocket.wire import codec, limits
 from hocket.wire.codec import Decoder, Flag
 from hocket.wire.hello import NONCE_BYTES, Hello
+from hocket.wire.kinds import Kind
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Authority, AuthorityGet, Done, ErrorReply, Ping, Pong
 from hocket.wire.messages.login import LogOut
@@ -280,7 +281,7 @@ def test_the_version_decides_before_anything_else() -> None:
 GARBAGE = [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     bytes(range(256)) * 8,
-    codec.header(codec.Kind.HELLO, Flag.NONE, 0, limits.MAX_HELLO_BODY_BYTES + 1),
+    codec.header(Kind.HELLO, Flag.NONE, 0, limits.MAX_HELLO_BODY_BYTES + 1),
     codec.encode(LogOut(), 1),
     codec.encode(Hello(1, 1, Role.LISTENER, NodeId(""), bytes(NONCE_BYTES))) * 2,
 ]
