@@ -65,7 +65,7 @@ async def _warm(cluster: Cluster, runs: int, times: _Times) -> None:
                 times.warm_ms.append(playing.latency_ms)
             asked_s = time.perf_counter()
             await engine.seek(20.0)
-            while engine.reading().state != "playing":  # no event tells it
+            while engine.reading().state != "playing":  # noqa: ASYNC110 - no event tells it
                 await asyncio.sleep(0.0005)
             times.seek_ms.append((time.perf_counter() - asked_s) * 1000)
             await engine.stop()
