@@ -8,6 +8,7 @@ thread while somebody types, sorts, scrolls and plays, and resident memory.
 """
 
 import argparse
+import gc
 import os
 import random
 import statistics
@@ -218,6 +219,7 @@ def main() -> None:
             started, worst = statistics.median(took), max(took)
             print(f"start to a visible window       {started * 1000:8.0f} ms, worst {worst * 1000:.0f} ms")
             with person_at(app, cluster.address, folder / "home") as person:
+                gc.freeze()  # as hocket.gui.main does
                 measure_list(person, count)
                 measure_search(person)
                 measure_first_sound(person)

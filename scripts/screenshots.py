@@ -80,8 +80,9 @@ class _Pictures:
         self._size = size
 
     def take(self, app, cluster, folder) -> None:  # type: ignore[no-untyped-def]
+        from hocket.client.together.together import Member, TogetherState
         from hocket.gui import texts
-        from hocket.gui.togetherview import Together
+        from hocket.gui.togetherview import together_view
         from tests.gui.kit import add_operator, person_at
 
         if self._theme == "dark":
@@ -114,10 +115,12 @@ class _Pictures:
             window.show_page(texts.CLUSTER)
             person.wait(lambda: len(window.cluster.history.series()[0]) > 6, "some points")
             self._save(person, "cluster")
-            window.offer_page(texts.TOGETHER, True)
             window.show_page(texts.TOGETHER)
-            state = Together().hosting("192.168.1.20:25566").peer_joined("Ben").peer_joined("Chiyo").peer_joined("Dora")
-            window.together.show_state(state.offset("Ben", 0.04).offset("Chiyo", -1.82))
+            members = tuple(
+                Member(name, "", ms, 5.0, 9.0) for name, ms in (("Ben", 0.04), ("Chiyo", -0.02), ("Dora", 1.8))
+            )
+            state = TogetherState(True, "192.168.1.20:25566", members=members)
+            window.together.show_state(together_view(state, NAME, may_host=True))
             self._save(person, "together")
 
     def _save(self, person, name: str) -> None:  # type: ignore[no-untyped-def]

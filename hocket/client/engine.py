@@ -312,9 +312,10 @@ class Engine:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What can be done in this session."""
-        if self._cluster is not None and Rights.OPERATE in self._cluster.wallet.rights:
-            return frozenset({Capability.OPERATE})
-        return frozenset()
+        if self._cluster is None:
+            return frozenset()
+        may_operate = Rights.OPERATE in self._cluster.wallet.rights
+        return frozenset({Capability.TOGETHER, *((Capability.OPERATE,) if may_operate else ())})
 
     def reading(self) -> Reading:
         """Where the player stands."""

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
 from hocket.gui import texts
 from hocket.gui.clusterview import HISTORY_S, ClusterView, History, Machine, NodeRow
 from hocket.gui.theme import Palette
-from hocket.gui.widgets import UNIT, Elided, Icon, Look, card, label, margins, restyle, text_button
+from hocket.gui.widgets import UNIT, Elided, Icon, Look, card, label, margins, restyle, scrolling, text_button
 
 PLOT_PX = 128
 SHORTEST_S = 60.0
@@ -154,13 +153,8 @@ class ClusterPage(QWidget):
         self.history = History()
         outer = QVBoxLayout(self)
         margins(outer, 0, 0, 0, 0, gap=0)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(scroll)
         inside = QWidget()
-        scroll.setWidget(inside)
+        outer.addWidget(scrolling(inside))
         column = QVBoxLayout(inside)
         margins(column, 3 * UNIT, 3 * UNIT, 3 * UNIT, 3 * UNIT, gap=2 * UNIT)
         column.addWidget(label(texts.CLUSTER, "title"))

@@ -12,17 +12,19 @@ from hocket.client import events
 from hocket.client.engine import Capability, Engine, EngineOptions, Snapshot
 from hocket.client.playing import State
 from hocket.client.queue import Entry, Repeat
+from hocket.client.together.together import TogetherState
 from hocket.core.address import ClusterAddress
 from hocket.core.errors import HocketError
 from hocket.core.track import Track
 from hocket.gui import settings, texts
 from hocket.gui.bridge import Bridge
+from hocket.gui.company import Company
 from hocket.gui.loading import Loader
 from hocket.gui.looks import Looks
 from hocket.gui.operating import Operating
 from hocket.gui.songlist import Batch
 from hocket.gui.theme import PALETTES, style_sheet
-from hocket.gui.view import Notice, Part, View, error_notice, gain_of, notice_of, refused_form, seek_target
+from hocket.gui.view import Heard, Notice, Part, View, error_notice, gain_of, notice_of, refused_form, seek_target
 from hocket.gui.waveform import STEP_S
 from hocket.gui.widgets import Look
 from hocket.gui.window import Window
@@ -64,6 +66,7 @@ class Controller(QObject):
         self._notice_timer = _timer(NOTICE_MS, self._notice_over, once=True)
         self._queue_timer = _timer(0, self._ask_queue, once=True)
         self.looks = Looks(self.bridge, self.window)
+        self.company = Company(self.window, options.together.host, self._do)
         self.operating = Operating(self.bridge, self.window, self.tell)
         self._connect()
         self._restore()
@@ -200,12 +203,13 @@ class Controller(QObject):
     def _ask_snapshot(self) -> None:
         if not self._asked:
             self._asked = True
-            self.bridge.read(lambda engine: (engine.snapshot(), engine.capabilities), self._take_snapshot)
+            self.bridge.read(_told, self._take_snapshot)
 
-    def _take_snapshot(self, told: tuple[Snapshot, frozenset[Capability]]) -> None:
+    def _take_snapshot(self, told: "Told") -> None:
         self._asked = False
-        self._draw(self.view.take_snapshot(*told))
-        self.operating.show_here(told[0])
+        self._draw(self.view.take_snapshot(told.snapshot, told.capabilities, told.heard))
+        self.operating.show_here(told.snapshot)
+        self.company.show(told.state, told.snapshot.user, self.view.playing.position_s)
 
     def _draw(self, parts: Part) -> None:
         if Part.SESSION in parts:
@@ -297,6 +301,9 @@ class Controller(QObject):
 
     def toggle(self) -> None:
         """Pause, or play on."""
+        if self.view.is_following:
+            self._do(Engine.pause)
+            return
         is_active = self.view.snapshot is not None and self.view.snapshot.state in (
             State.PLAYING,
             State.LOADING,
@@ -387,6 +394,21 @@ class Controller(QObject):
         self.bridge.close()
         self.window.close_for_good()
         self.ended.emit()
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Everything that is shown, at one moment."""
+
+    snapshot: Snapshot
+    capabilities: frozenset[Capability]
+    state: TogetherState
+    heard: Heard | None
+
+
+def _told(engine: Engine) -> Told:
+    """On the engine's thread."""
+    state, heard = engine.together.state, engine.together.heard()
+    return Told(engine.snapshot(), engine.capabilities, state, (state.following, *heard) if heard is not None else None)
 
 
 def _has_current(engine: Engine) -> bool:

@@ -15,7 +15,7 @@ from hocket.wire import limits
 FIRST_PAGE = 100
 """What a window shows at once comes at once."""
 
-PIECE = 2_500
+PIECE = 1_500
 """Tracks that are handed over together: each handing over costs the table some work."""
 
 

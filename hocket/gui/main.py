@@ -1,5 +1,6 @@
 """Opens the window, and keeps it until the person quits."""
 
+import gc
 import logging
 import signal
 import sys
@@ -41,6 +42,7 @@ def run(options: EngineOptions, prime: str = "", user: str = "") -> int:
         notifier = QSocketNotifier(pipe.fileno(), QSocketNotifier.Type.Read)
         notifier.activated.connect(lambda: desktop.controller.close() if pipe.drain() else None)
         desktop.controller.window.show()
+        gc.freeze()  # what is there now stays: looking through it again and again would only cost time
         code = app.exec()
         desktop.close()
         notifier.setEnabled(False)

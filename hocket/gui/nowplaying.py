@@ -17,7 +17,7 @@ from hocket.client.queue import Repeat
 from hocket.gui import icons, texts
 from hocket.gui.view import Playing
 from hocket.gui.waveform import Waveform
-from hocket.gui.widgets import UNIT, Elided, IconButton, Look, card, label, margins
+from hocket.gui.widgets import UNIT, Elided, IconButton, Look, card, label, margins, scrolling
 
 BAR_PX = 104
 SIDE_PX = 248
@@ -265,11 +265,15 @@ class NowPlayingPage(QWidget):
 
     def __init__(self, look: Look) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        margins(column, 4 * UNIT, 4 * UNIT, 4 * UNIT, 3 * UNIT, gap=3 * UNIT)
+        outer = QVBoxLayout(self)
+        margins(outer, gap=0)
+        inside = QWidget()
+        outer.addWidget(scrolling(inside))
+        column = QVBoxLayout(inside)
+        margins(column, 3 * UNIT, 3 * UNIT, 3 * UNIT, 3 * UNIT, gap=2 * UNIT)
         head = QHBoxLayout()
         margins(head, gap=4 * UNIT)
-        self.cover = Cover(look, 200, 16)
+        self.cover = Cover(look, 160, 16)
         head.addWidget(self.cover)
         words = QVBoxLayout()
         margins(words, gap=4)
@@ -287,7 +291,7 @@ class NowPlayingPage(QWidget):
         words.addStretch(1)
         head.addLayout(words, 1)
         column.addLayout(head)
-        self.waveform, self.elapsed, self.left_s, line = seek_line(look, 96)
+        self.waveform, self.elapsed, self.left_s, line = seek_line(look, 80)
         self.waveform.sought.connect(self.sought)
         column.addLayout(line)
         column.addWidget(self._facts())

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -48,6 +49,7 @@ class Batch(msgspec.Struct, frozen=True):
     titles: list[str]
     artists: list[str]
     albums: list[str]
+    lengths: list[float]
 
 
 @lru_cache(maxsize=20_000)
@@ -63,8 +65,9 @@ def prepare(tracks: Sequence[Track]) -> Batch:
         tracks,
         [haystack(track) for track in tracks],
         [_sort_key(track.title) for track in tracks],
-        [_sort_key(f"{track.artist}\n{track.album}") if track.artist else _LAST for track in tracks],
-        [f"{_sort_key(track.album)}\n{track.track_number:04}" for track in tracks],
+        [_sort_key(track.artist) for track in tracks],
+        [_sort_key(track.album) for track in tracks],
+        [track.duration_s for track in tracks],
     )
 
 
@@ -74,7 +77,8 @@ class SongList:
     def __init__(self) -> None:
         self._tracks: list[Track] = []
         self._haystacks: list[str] = []
-        self._keys: dict[Column, list[str]] = {Column.TITLE: [], Column.ARTIST: [], Column.ALBUM: []}
+        self._keys: dict[Column, list[Any]] = {column: [] for column in Column if column is not Column.MARK}
+        self._orders: dict[Column, list[int]] = {}  # all tracks in the order of a column, once that was asked for
         self._rows: list[int] = []
         self._by_id: dict[TrackId, int] = {}
         self.search = ""
@@ -133,18 +137,18 @@ class SongList:
         """No tracks; search and sort stay."""
         self._tracks, self._haystacks, self._rows, self._by_id = [], [], [], {}
         self._keys = {column: [] for column in self._keys}
+        self._orders = {}
 
     def append(self, batch: Batch) -> int:
         """More of the library, in its order; how many rows were added at the end. See `finish`."""
         first = len(self._tracks)
         self._tracks += batch.tracks
         self._haystacks += batch.haystacks
-        for column, keys in (
-            (Column.TITLE, batch.titles),
-            (Column.ARTIST, batch.artists),
-            (Column.ALBUM, batch.albums),
-        ):
-            self._keys[column] += keys
+        self._keys[Column.TITLE] += batch.titles
+        self._keys[Column.ARTIST] += batch.artists
+        self._keys[Column.ALBUM] += batch.albums
+        self._keys[Column.LENGTH] += batch.lengths
+        self._orders = {}
         for index in range(first, len(self._tracks)):
             self._by_id[self._tracks[index].id] = index
         fresh = self._matching(range(first, len(self._tracks)), fold(self.search).split())
@@ -178,11 +182,7 @@ class SongList:
     def _show(self, among: list[int] | None) -> None:
         """Work out the rows anew; `among` those that are shown, where none can be added."""
         words = fold(self.search).split()
-        if among is None:
-            among = self._ordered(self._matching(range(len(self._tracks)), words))
-        else:
-            among = self._matching(among, words)
-        self._rows = among
+        self._rows = self._matching(self._ordered() if among is None else among, words)
 
     def _matching(self, indices: Iterable[int], words: list[str]) -> list[int]:
         haystacks = self._haystacks
@@ -191,12 +191,11 @@ class SongList:
             found = [index for index in found if word in haystacks[index]]
         return found
 
-    def _ordered(self, indices: list[int]) -> list[int]:
-        if self.sort is Column.LENGTH:
-            lengths = self._tracks
-            indices.sort(key=lambda index: lengths[index].duration_s, reverse=self.descending)
-        elif self.sort is not Column.MARK:
-            indices.sort(key=self._keys[self.sort].__getitem__, reverse=self.descending)
-        elif self.descending:
-            indices.reverse()
-        return indices
+    def _ordered(self) -> list[int]:
+        """All tracks as they are sorted; equals in the library's own order, or in its reverse."""
+        order = self._orders.get(self.sort)
+        if order is None:
+            order = self._orders.setdefault(Column.MARK, list(range(len(self._tracks))))
+            if self.sort is not Column.MARK:
+                order = self._orders[self.sort] = sorted(order, key=self._keys[self.sort].__getitem__)
+        return order[::-1] if self.descending else order

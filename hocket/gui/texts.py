@@ -190,8 +190,10 @@ JOIN = "Join"
 LEAVE = "Leave"
 WHO_IS_HERE = "Who is here"
 NOBODY_YET = "Nobody yet"
-NOBODY_YET_HINT = "Send your address to a friend; they appear here when they join."
-NOT_HOSTING = "Not hosting"
+NOBODY_YET_HINT = "Friends who join appear here."
+NOT_HOSTING = "Nobody is let in"
+HOSTS_WHEN_PLAYING = "Friends can join as soon as you play something"
+YOU = "You"
 YOU_ARE_HOST = "You lead: everyone hears what you play"
 
 
@@ -199,23 +201,20 @@ def following(host: str) -> str:
     return f"You hear what {host} plays, in step"
 
 
+def with_friend(host: str) -> str:
+    """In the player bar, where room is short."""
+    return f"with {host}"
+
+
 def host_paused(host: str) -> str:
     return f"{host} has paused"
-
-
-def host_left(host: str) -> str:
-    return f"{host} has left"
-
-
-def host_moved(host: str) -> str:
-    return f"{host} leads now: nothing was interrupted"
 
 
 def offset_ms(offset: float) -> str:
     return f"{offset:+.2f} ms"
 
 
-LINES = {"good": "good line", "fair": "fair line", "poor": "poor line", "": "measuring…"}
+LINES = {"good": "in step", "fair": "nearly in step", "poor": "out of step", "": "leads"}
 
 # -- the cluster
 YOUR_NODES = "Where you are"

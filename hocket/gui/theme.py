@@ -154,7 +154,7 @@ QToolButton#play {{ background: {p.accent}; border-radius: 20px; border-color: {
 QToolButton#play:hover {{ background: {p.accent_hover}; border-color: {p.accent_hover}; }}
 QToolButton#play:focus {{ border-color: {p.text}; }}
 QToolButton#play:disabled {{ background: {p.line}; border-color: {p.line}; }}
-QCheckBox {{ spacing: 8px; padding: 4px 0; border: 2px solid transparent; border-radius: 6px; }}
+QCheckBox {{ spacing: 8px; padding: 4px 6px; border: 2px solid transparent; border-radius: 6px; }}
 QCheckBox:focus {{ border-color: {p.accent}; }}
 QCheckBox::indicator {{ width: 16px; height: 16px; border-radius: 4px; border: 1px solid {p.muted};
     background: {p.raised}; }}

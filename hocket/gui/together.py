@@ -6,7 +6,20 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLineEdit, QVBoxLa
 
 from hocket.gui import texts
 from hocket.gui.togetherview import Commands, Peer, Together
-from hocket.gui.widgets import UNIT, Elided, Empty, Icon, IconButton, Look, card, label, margins, restyle, text_button
+from hocket.gui.widgets import (
+    UNIT,
+    Elided,
+    Empty,
+    Icon,
+    IconButton,
+    Look,
+    card,
+    label,
+    margins,
+    restyle,
+    scrolling,
+    text_button,
+)
 
 _TONES = {"good": "good", "fair": "warn", "poor": "bad", "": ""}
 
@@ -19,7 +32,11 @@ class TogetherPage(QWidget):
         self._look = look
         self._state = Together()
         self.commands: Commands | None = None
-        column = QVBoxLayout(self)
+        outer = QVBoxLayout(self)
+        margins(outer, gap=0)
+        inside = QWidget()
+        outer.addWidget(scrolling(inside))
+        column = QVBoxLayout(inside)
         margins(column, 3 * UNIT, 3 * UNIT, 3 * UNIT, 3 * UNIT, gap=2 * UNIT)
         column.addWidget(label(texts.TOGETHER, "title"))
         self.state = label(role="muted", wrap=True)
@@ -90,7 +107,7 @@ class TogetherPage(QWidget):
         changed = state.peers != self._state.peers or self._people.count() == 0
         self._state = state
         self.state.setText(state.state)
-        self.host.setChecked(state.is_hosting)
+        self.host.setChecked(state.may_host)
         self.host.setEnabled(not state.is_following)
         self._share.setVisible(state.is_hosting)
         if self.address.text() != state.address:

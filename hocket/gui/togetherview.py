@@ -1,13 +1,10 @@
-"""Listening together as the window shows it. No Qt, no I/O.
-
-The engine tells `hosting`, `peer_joined`, `peer_left`, `offset` and `moved`; what a person asks for goes
-out through `Commands`.
-"""
+"""Listening together as the window shows it. No Qt, no I/O."""
 
 from typing import Protocol
 
 import msgspec
 
+from hocket.client.together.together import TogetherState
 from hocket.gui import texts
 
 GOOD_MS = 1.0
@@ -31,7 +28,7 @@ class Commands(Protocol):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Somebody who listens along. `offset_ms`: measured, None while it is not."""
+    """Somebody of the group. `offset_ms`: beside the host, as measured; None where there is nothing to measure."""
 
     name: str
     offset_ms: float | None = None
@@ -48,6 +45,7 @@ class Peer(msgspec.Struct, frozen=True):
 class Together(msgspec.Struct, frozen=True):
     """Who hosts, who is here, and what to say about it."""
 
+    may_host: bool = False  # friends are let in as soon as something plays
     address: str = ""  # while hosting: what friends type
     host: str = ""  # while following: whom
     peers: tuple[Peer, ...] = ()
@@ -61,38 +59,14 @@ class Together(msgspec.Struct, frozen=True):
     def is_following(self) -> bool:
         return bool(self.host)
 
-    def hosting(self, address: str) -> "Together":
-        """Friends reach us there; empty: no longer."""
-        state = texts.YOU_ARE_HOST if address else texts.NOT_HOSTING
-        return msgspec.structs.replace(self, address=address, host="", state=state, peers=self.peers if address else ())
 
-    def following(self, host: str) -> "Together":
-        """We hear what somebody plays."""
-        return Together(host=host, state=texts.following(host), peers=(Peer(host),))
-
-    def peer_joined(self, name: str) -> "Together":
-        others = tuple(peer for peer in self.peers if peer.name != name)
-        return msgspec.structs.replace(self, peers=(*others, Peer(name)))
-
-    def peer_left(self, name: str) -> "Together":
-        """Somebody is gone; the host's going away says so."""
-        others = tuple(peer for peer in self.peers if peer.name != name)
-        state = texts.host_left(name) if name == self.host else self.state
-        return msgspec.structs.replace(self, peers=others, state=state)
-
-    def offset(self, name: str, offset_ms: float) -> "Together":
-        """How far somebody is from the host, by measurement."""
-        peers = tuple(Peer(name, offset_ms) if peer.name == name else peer for peer in self.peers)
-        return msgspec.structs.replace(self, peers=peers)
-
-    def paused(self, is_paused: bool) -> "Together":
-        """The host paused or went on."""
-        if not self.is_following:
-            return self
-        state = texts.host_paused(self.host) if is_paused else texts.following(self.host)
-        return msgspec.structs.replace(self, state=state)
-
-    def moved(self, to: str) -> "Together":
-        """Another one leads the group now."""
-        others = tuple(peer for peer in self.peers if peer.name not in (self.host, to))
-        return msgspec.structs.replace(self, host=to, peers=(Peer(to), *others), state=texts.host_moved(to))
+def together_view(state: TogetherState, me: str, *, may_host: bool, is_moving: bool = True) -> Together:
+    """What the engine says of the group, in words. `me`: this listener's name; `is_moving`: the music is not paused."""
+    peers = tuple(Peer(one.name, one.offset_ms) for one in state.members if one.name not in (me, state.following))
+    if state.following:
+        own = Peer(texts.YOU, state.offset_ms)
+        said = texts.following(state.following) if is_moving else texts.host_paused(state.following)
+        return Together(may_host, "", state.following, (Peer(state.following), own, *peers), said)
+    if state.hosting and state.address:
+        return Together(may_host, state.address, "", peers, texts.YOU_ARE_HOST)
+    return Together(may_host, state=texts.HOSTS_WHEN_PLAYING if may_host else texts.NOT_HOSTING)

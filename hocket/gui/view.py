@@ -197,6 +197,28 @@ def playing(snapshot: Snapshot) -> Playing:
     )
 
 
+def following(base: Playing, host: str, track: Track, frame: int) -> Playing:
+    """What is heard of a friend's music. Stop leaves; the friend decides about the rest."""
+    form = track.format
+    if form is None:
+        return base
+    return msgspec.structs.replace(
+        base,
+        track=track,
+        title=track.title,
+        artist=track.artist or texts.UNKNOWN_ARTIST,
+        album=track.album,
+        form=texts.sound_format(form.rate_hz, form.bits, form.is_float, form.channels),
+        position_s=form.seconds(frame),
+        length_s=track.duration_s,
+        is_playing=True,
+        can_play=True,
+        can_stop=True,
+        source=texts.following(host),
+        via=texts.with_friend(host),
+    )
+
+
 def source_text(source: str) -> str:
     """Where the bytes come from, for people."""
     if not source:
@@ -214,6 +236,10 @@ def gain_of(slider: int) -> float:
     return (min(100, max(0, slider)) / 100) ** 2
 
 
+Heard = tuple[str, Track, int]
+"""From a friend: whose music, the track, the frame that is heard."""
+
+
 # -- the whole
 
 
@@ -225,16 +251,22 @@ class View:
         self.capabilities: frozenset[Capability] = frozenset()
         self.playing = Playing()
         self.notice: Notice | None = None
+        self.is_following = False
 
     @property
     def is_logged_in(self) -> bool:
         return self.snapshot is not None and bool(self.snapshot.user)
 
-    def take_snapshot(self, snapshot: Snapshot, capabilities: frozenset[Capability]) -> Part:
-        """What the engine says that it is now."""
+    def take_snapshot(
+        self, snapshot: Snapshot, capabilities: frozenset[Capability], heard: Heard | None = None
+    ) -> Part:
+        """What the engine says that it is now; `heard`: from a friend."""
         was_in, was_playing, before = self.is_logged_in, self.playing, self.capabilities
         self.snapshot, self.capabilities = snapshot, capabilities
         self.playing = playing(snapshot)
+        if heard is not None:
+            self.playing = following(self.playing, *heard)
+        self.is_following = heard is not None
         parts = Part.NOTHING
         if self.is_logged_in != was_in or capabilities != before:
             parts |= Part.SESSION

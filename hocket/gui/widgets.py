@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -211,9 +212,9 @@ class Empty(QWidget):
     def __init__(self, look: Look, icon: str, title: str, text: str = "") -> None:
         super().__init__()
         column = QVBoxLayout(self)
-        margins(column, 3 * UNIT, 3 * UNIT, 3 * UNIT, 3 * UNIT, gap=UNIT)
+        margins(column, 2 * UNIT, UNIT, 2 * UNIT, UNIT, gap=UNIT)
         column.addStretch(1)
-        picture = Icon(look, icon, 48)
+        picture = Icon(look, icon, 40)
         column.addWidget(picture, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(UNIT)
         self.title = label(title, "heading", wrap=True)
@@ -236,6 +237,16 @@ class Empty(QWidget):
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
+
+
+def scrolling(inside: QWidget) -> QScrollArea:
+    """A page that can be scrolled where the window is too low for it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area
 
 
 def card(gap: int = UNIT) -> tuple[QFrame, QVBoxLayout]:

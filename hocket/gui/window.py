@@ -77,7 +77,7 @@ class SideBar(QFrame):
         margins(self._column, UNIT, 3 * UNIT, UNIT, UNIT, gap=4)
         brand = QHBoxLayout()
         margins(brand, UNIT + 2, 0, 0, 0, gap=UNIT)
-        brand.addWidget(Icon(look, "hocket", 28, "accent"))
+        brand.addWidget(Icon(look, "hocket", 28, "accent"), 0, Qt.AlignmentFlag.AlignLeft)
         self._name = label(texts.APP)
         self._name.setObjectName("brand")
         brand.addWidget(self._name, 1)

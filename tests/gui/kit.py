@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from hocket.adapters.folders import client_folders
 from hocket.client.engine import EngineOptions
 from hocket.client.playing import State
+from hocket.client.together.together import TogetherOptions
 from hocket.gui.main import Desktop
 from hocket.gui.settings import Remembered
 from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Cluster
@@ -86,11 +87,19 @@ class Person:
 
 
 @contextmanager
-def person_at(app: QApplication, cluster_address: str, home: Path, *, output: str = "null", theme: str = "dark",
-              volume: int = 100) -> Iterator[Person]:  # fmt: skip
+def person_at(
+    app: QApplication,
+    cluster_address: str,
+    home: Path,
+    *,
+    output: str = "null",
+    theme: str = "dark",
+    user: str = DEMO_USER,
+    together: TogetherOptions | None = None,
+) -> Iterator[Person]:
     """A window that remembers the server and the user."""
-    options = EngineOptions(client_folders(home), output)
-    remembered = Remembered(server=cluster_address, user=DEMO_USER, theme=theme, volume=volume)
+    options = EngineOptions(client_folders(home), output, together=together or TogetherOptions())
+    remembered = Remembered(server=cluster_address, user=user, theme=theme)
     desktop = Desktop(app, options, remembered)
     desktop.controller.window.show()
     try:

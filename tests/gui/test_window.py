@@ -215,7 +215,6 @@ def test_logging_out_and_in_again(person: Person) -> None:
 
 def test_an_ordinary_listener_sees_where_they_are_and_no_more(person: Person) -> None:
     window = person.window
-    assert window.side.buttons[texts.TOGETHER].isHidden()
     window.show_page(texts.CLUSTER)
     person.wait(lambda: "auth-" in window.cluster._here_value(texts.YOUR_SESSION).text(), "the session's node")
     assert window.cluster.spawn_file.isHidden() or not window.cluster.spawn_file.isVisible()

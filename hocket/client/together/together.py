@@ -187,6 +187,18 @@ class Together:
 
     # -- friends
 
+    async def set_hosting(self, at: HostPort | None) -> None:
+        """Where to let friends in while playing, from now on. None: nowhere; who is here goes on without us."""
+        self._options = msgspec.structs.replace(self._options, host=at)
+        if at is not None:
+            if self._player.state is not PlayerState.STOPPED:
+                await self._begin_hosting()
+            return
+        host, self._host = self._host, None
+        self._address = ""
+        if host is not None:
+            await host.leave()
+
     async def join(self, text: str) -> None:
         """Follow whoever plays at HOST:PORT, or made this invite. Raises HocketError."""
         address = JoinAddress.parse(text, P2PPORT)
