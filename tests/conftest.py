@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.kit.leaks import MARK, LeakWatch
 from tests.kit.needs import lacking
@@ -18,6 +19,12 @@ from tests.kit.wan_fixtures import make_wan, wan  # noqa: F401 - fixtures for ev
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("root") and os.geteuid() != 0:
         lacking("needs root")
+
+
+# Deadlines would judge the machine, not the code. In CI the examples are the same in every run of one commit;
+# at a developer's desk they are new ones each time.
+settings.register_profile("hocket", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("hocket")
 
 
 @pytest.fixture(scope="session", autouse=True)
