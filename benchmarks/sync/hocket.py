@@ -29,6 +29,7 @@ def play(stage: Stage) -> None:
         stage.folder / "data",
         "--music",
         music,
+        "--demo",
     ]
     home = {"HOME": str(stage.folder), "HOCKET_HOME": str(stage.folder / "home"), "PYTHONUNBUFFERED": "1"}
     ready = stage.run_host(_python("primeNODE.py", *prime), stdout=subprocess.PIPE, env=home)

@@ -118,6 +118,7 @@ class Kind(IntEnum):
     GET_MANIFEST_PAGE = 192
     PULSE = 193
     LISTENS = 194
+    TRACK_NEWS = 195
 
     # one library on many machines: 140-169
     HOLDS_PAGE = 140

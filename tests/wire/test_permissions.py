@@ -35,7 +35,7 @@ ONLY_PEOPLE_TO = {
 # Friends who listen together say to one another these and what everybody may say, and nothing else.
 AMONG_FRIENDS = {
     *("JoinFriend", "AskTime", "LineNews", "ReignNews", "HandoverNews", "QueueNews", "AskManifest", "AskPage"),
-    *("TimeIs", "AskLeaf", "LeafNews", "Report", "Members", "Parents", "Wish", "Pulse", "Listens"),
+    *("TimeIs", "AskLeaf", "LeafNews", "Report", "Members", "Parents", "Wish", "Pulse", "Listens", "TrackNews"),
 }
 
 

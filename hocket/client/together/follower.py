@@ -37,6 +37,7 @@ from hocket.wire.messages.together import (
     ReignNews,
     Report,
     TimeIs,
+    TrackNews,
     Wish,
 )
 
@@ -227,6 +228,8 @@ class Follower(Party):
         match message:
             case LeafNews():
                 self.store.pushed(above.id, message.track, message.leaf, message.data)
+            case TrackNews():
+                self.store.told(above.id, message.vouched, message.number, message.page)
             case Pulse():
                 self._take_pulse(link, above, message)
             case Members() if above.is_host:

@@ -12,6 +12,9 @@ GOOD_NOISE_NS = 50_000
 PATIENCE_NS = 200_000_000
 """After so long the best guess is taken: on a bad line it is still better than silence."""
 
+HELD_NS = 5 * NS_PER_S
+"""An earlier estimate is held for so long while a new one, of another peer, gets as good."""
+
 SETTLING_NS = 2 * NS_PER_S
 """After the first answer the estimate still gets visibly better for so long."""
 
@@ -121,4 +124,5 @@ class GroupClock:
         if self._sync is None or self._sync.estimate is None:
             return False
         waited_ns = time.monotonic_ns() - self._first_ns
-        return self._sync.estimate.noise_ns < GOOD_NOISE_NS or waited_ns > PATIENCE_NS
+        patience_ns = PATIENCE_NS if self._frozen is None else HELD_NS
+        return self._sync.estimate.noise_ns < GOOD_NOISE_NS or waited_ns > patience_ns

@@ -17,7 +17,7 @@ from hocket.core.errors import ErrorCode, HocketError, ProtocolError
 from hocket.core.ids import TrackId, UserName
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
-from hocket.relay.chunks import LEAF_BYTES
+from hocket.relay.chunks import LEAF_BYTES, LEAVES_PER_PAGE
 from hocket.relay.fetchplan import LEAD_NS
 from hocket.relay.invites import Scope
 from hocket.relay.keys import PeerId
@@ -35,6 +35,7 @@ from hocket.wire.messages.together import (
     ManifestIs,
     PageIs,
     Report,
+    TrackNews,
 )
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ RING_BYTES = 4 * 1024 * 1024
 BEHIND_BYTES = 400 * 1024
 """What a newcomer is given at once: two seconds of CD music, and less than would count as a backlog."""
 
+MAX_BRIEF_BYTES = 24 * 1024
 REMEMBER_NS = 12 * NS_PER_S
 """A leaf is not pushed again within this; who missed it asks."""
 
@@ -98,7 +100,19 @@ class Hall:
         self._friends[friend.id] = friend
         friend.link.user_data = friend
         self.server.admitted(friend.link)
-        self.listen(friend, friend.listens)
+
+    def brief(self, friend: Friend) -> None:
+        """Tell a newcomer all that it needs to check the first sounds, before it asks."""
+        group_ns = self.now_ns()
+        line = self.timeline.at(group_ns) if self.timeline is not None and group_ns is not None else None
+        book = self._store.library.get(line.track) if line is not None else None
+        if line is None or group_ns is None or book is None or book.check is None or book.track.format is None:
+            return
+        due = leaves_of(book.track, book.track.format, line.position_frames(group_ns), LEAD_NS)
+        number = due.start // LEAVES_PER_PAGE
+        page = book.check.page(number)
+        if page is not None and len(book.vouched) <= MAX_BRIEF_BYTES:
+            friend.link.send(TrackNews(book.vouched, number, page))
 
     def listen(self, friend: Friend, listens: bool) -> None:
         """Push it music from now on, or no longer."""

@@ -248,7 +248,9 @@ class Host(Party):
         friend.link.send(self.queue_news())
         self.tell_members()
         if self._tree is not None or self.upload_bps:
-            self._place(lambda tree: tree.join(Peer(friend.id, friend.upload_bps if friend.serves else 0)))
+            self._place(
+                lambda tree: tree.join(Peer(friend.id, (friend.upload_bps or AMPLE_BPS) if friend.serves else 0))
+            )
 
     def friend_left(self, friend: Friend) -> None:
         if self._tree is not None:

@@ -59,6 +59,7 @@ from hocket.wire.messages.together import (
     ReignNews,
     Report,
     TimeIs,
+    TrackNews,
     Wish,
 )
 
@@ -255,8 +256,14 @@ class Party:
         friend.is_told = self.is_hosting or friend.listens
         if friend.is_told and (before is None or not before.is_told):
             self.tell(events.PeerJoined(str(friend.name)))
-        asyncio.get_running_loop().call_soon(self.friend_joined, friend)
+        asyncio.get_running_loop().call_soon(self._brief, friend)
         return welcome
+
+    def _brief(self, friend: Friend) -> None:
+        if friend.listens:
+            self.hall.brief(friend)
+            self.hall.listen(friend, True)
+        self.friend_joined(friend)
 
     def _host_keys(self) -> set[bytes]:
         roster = self.succession.reign.roster.roster
@@ -467,8 +474,8 @@ class Party:
         """An answer to a question of ours."""
 
     def from_above(self, link: PeerLink, message: Message) -> None:
-        """Members, Parents, Pulse, LeafNews: from whom we connected to. Raises ProtocolError."""
-        if not isinstance(message, Members | Parents | Pulse | LeafNews):
+        """Members, Parents, Pulse, LeafNews, TrackNews: from whom we connected to. Raises ProtocolError."""
+        if not isinstance(message, Members | Parents | Pulse | LeafNews | TrackNews):
             raise ProtocolError(f"{type(message).__name__} is not for a follower", code=ErrorCode.NOT_ALLOWED)
 
     def lost_above(self, link: PeerLink, error: HocketError) -> None:

@@ -260,6 +260,21 @@ class Store:
             supply.plan.is_pushed = True
         self._put(book, name, leaf, data)
 
+    def told(self, name: str, vouched: bytes, number: int, page: bytes) -> None:
+        """A friend told unasked what plays, and a page of its hashes."""
+        try:
+            track, check = read_vouched(vouched, self._cluster_key)
+            book = self.library.get(track.id)
+            if book is None:
+                book = Book(track, check, vouched)
+                self.library.add(book)
+            book.add_page(number, page)
+        except ChunkMismatch as error:
+            self.distrust(name, error)
+            return
+        self._take_early(book)
+        self.on_change()
+
     async def open(self, track: TrackId) -> Book | None:
         """The track's book, from friends or the prime; None where nobody knows it."""
         book = self.library.get(track)

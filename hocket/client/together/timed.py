@@ -12,9 +12,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
-
-import msgspec
 
 from hocket.adapters.outputs import DeviceTime, Drained, Lost, Output, OutputEvent, Started, Underrun
 from hocket.audio.playout import FAR_S, Playout, Verdict
@@ -22,6 +19,7 @@ from hocket.audio.stretch import Stretch
 from hocket.client import events
 from hocket.client.together.groupclock import GroupClock
 from hocket.client.together.narrator import Narrator
+from hocket.client.together.spans import JUMP_S, Reader, Span, agree
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import HocketError
 from hocket.core.ids import TrackId
@@ -46,46 +44,15 @@ SAME_NS = 1_000_000
 """What was written up to a line's moment, or from it on, may seem to miss it by the clock's noise."""
 
 SETTLING_S = 0.001
-"""While the clock settles no smaller error is believed."""
+SETTLED_S = 0.0003
+"""While the clock settles, and once it has, no smaller error is worth starting anew."""
 
-JUMP_S = 0.003
-"""A line that differs from the one before by less than this is the same, measured anew."""
+DOUBT = 2.0
+"""An error within so many times what the clock itself may be off is no reason to touch a sample."""
+
+AGAIN_NS = NS_PER_S // 2
 
 OpenOutput = Callable[[Callable[[OutputEvent], None], AudioFormat, int], Awaitable[Output]]
-
-
-class Reader(Protocol):
-    """The frames of one track as they come."""
-
-    @property
-    def track(self) -> Track: ...
-
-    @property
-    def format(self) -> AudioFormat: ...
-
-    @property
-    def source(self) -> str: ...
-
-    def want(self, frame: int) -> None:
-        """These will be needed next."""
-        ...
-
-    def ready_frames(self, frame: int) -> int:
-        """How many from there on are here, counted up to some seconds."""
-        ...
-
-    def read(self, frame: int, frames: int) -> bytes:
-        """As many as are here."""
-        ...
-
-
-class _Span(msgspec.Struct):
-    """What was written from one frame of the output on."""
-
-    stream_frame: int
-    position: float  # of the track, there
-    line: Line
-    reader: Reader
 
 
 class TimedPlayer:
@@ -111,11 +78,13 @@ class TimedPlayer:
         self._trouble: AudioFormat | None = None  # a format that no device takes
         self._stretch: Stretch | None = None
         self._playout: Playout | None = None
-        self._spans: list[_Span] = []
+        self._spans: list[Span] = []
         self._written = 0  # the output's frame after the last one written
         self._start_ns = 0  # when the first frame of this run leaves
         self._first = 0
         self._measured_ns = 0
+        self._anew_ns = 0
+        self._settling = True
         self._draining = False
         self._cut_ns: int | None = None
         self._fade = False
@@ -262,7 +231,7 @@ class TimedPlayer:
         self._fade = False
         self._draining = False
         self._first, self._start_ns, self._measured_ns = self._written, at_ns, 0
-        self._spans = [_Span(self._written, frame, line, reader)]
+        self._spans = [Span(self._written, frame, line, reader)]
         self._fill(time.monotonic_ns())
         self._output.start(at_ns)
 
@@ -289,7 +258,7 @@ class TimedPlayer:
         at_ns = max(group_now_ns, self._clock.line.group(self._start_ns) + SAME_NS)
         while at_ns < end_ns:
             wanted, written = self.timeline.at(at_ns), self._span_at(at_ns)
-            if not _agree(wanted, written.line, at_ns):
+            if not agree(wanted, written.line, at_ns):
                 self._cut_ns = self._clock.line.local(at_ns)
                 assert self._output is not None
                 self._output.pause(self._cut_ns)
@@ -299,7 +268,7 @@ class TimedPlayer:
             at_ns = end_ns if following is None else following.t0_ns
         return False
 
-    def _span_at(self, group_ns: int) -> _Span:
+    def _span_at(self, group_ns: int) -> Span:
         """What was written for that moment."""
         frames = (self._group_at_end() - group_ns) * self._rate_hz // NS_PER_S
         stream_frame = self._written - frames
@@ -329,22 +298,40 @@ class TimedPlayer:
         line = self._spans[-1].line
         error = float(self._stretch.position - line.position(self._group_at_end()))
         self.error_s = error / self._rate_hz
-        if self._clock.is_settling and abs(self.error_s) < SETTLING_S:
+        is_doubtful = abs(self.error_s) * NS_PER_S < DOUBT * self._clock.noise_ns and not self._playout.is_correcting
+        if self._is_settling(now_ns) or is_doubtful:
             return True
         verdict = self._playout.update(error, now_ns / NS_PER_S)
         self.learnt = self._playout.learnt
-        if verdict is Verdict.GO_ON:
+        if verdict is Verdict.REANCHOR:
+            log.info("%.1f ms beside the group: starting anew", 1000 * self.error_s)
+            if abs(self.error_s) > FAR_S:
+                self._silence()
+                self._fade = True
+                return False
+            self._anew()
+        return True
+
+    def _is_settling(self, now_ns: int) -> bool:
+        """While the clock gets better by the second: no small error is believed, no large one slewed away."""
+        was, self._settling = self._settling, self._clock.is_settling
+        if not was:
+            return self._settling
+        most_s = SETTLING_S if self._settling else SETTLED_S
+        if SETTLED_S < abs(self.error_s) < FAR_S and abs(self.error_s) > most_s and now_ns > self._anew_ns:
+            self._anew()
             return True
-        log.info("%.1f ms beside the group: starting anew", 1000 * self.error_s)
-        if abs(self.error_s) > FAR_S:
-            self._silence()
-            self._fade = True
-            return False
+        return self._settling and abs(self.error_s) < FAR_S
+
+    def _anew(self) -> None:
+        """Go over to the right place, with a fade."""
+        assert self._stretch is not None
+        assert self._playout is not None
+        self._anew_ns = time.monotonic_ns() + AGAIN_NS
         self._write(self._stretch.fade_out(self._playout.ratio))
         group_ns = self._group_at_end()
         self._anchor(self.timeline.at(group_ns) if self.timeline else None, group_ns, fade=True)
         self._playout.anchored()
-        return True
 
     def _fill(self, now_ns: int) -> None:
         """Write up to QUEUE_NS ahead, each frame for the moment at which it will be heard."""
@@ -413,7 +400,7 @@ class TimedPlayer:
         if not reader.ready_frames(frame) and frame < reader.track.frames:
             return False
         self._stretch.anchor(frame, fade=fade)
-        self._spans.append(_Span(self._written, frame, line, reader))
+        self._spans.append(Span(self._written, frame, line, reader))
         return True
 
     def _write_some(self, frames: int) -> bool:
@@ -485,13 +472,3 @@ class TimedPlayer:
                 self._silence()
                 self._output = None
                 self._tell(events.Error.of(event.error))
-
-
-def _agree(wanted: Line | None, written: Line, group_ns: int) -> bool:
-    """Whether what was written for a moment is what the timeline wants there."""
-    if wanted is None or wanted.state is not State.PLAYING:
-        return False
-    if wanted == written:
-        return True
-    beside = abs(float(wanted.position(group_ns) - written.position(group_ns)))
-    return wanted.track == written.track and beside * wanted.rate_div < JUMP_S * wanted.rate_hz

@@ -137,6 +137,14 @@ class LeafNews(Message, kind=Kind.LEAF_NEWS, senders=FRIENDS, receivers=FRIENDS)
     data: Page
 
 
+class TrackNews(Message, kind=Kind.TRACK_NEWS, senders=FRIENDS, receivers=FRIENDS):
+    """For a newcomer: the track that plays, vouched for by the cluster, and the hashes for what is heard next."""
+
+    vouched: Annotated[bytes, Meta(max_length=24 * 1024)]
+    number: Count
+    page: Page
+
+
 class Report(Message, kind=Kind.REPORT, senders=FRIENDS, receivers=FRIENDS):
     """How a follower is, once a second; relays pass on what those below report."""
 
