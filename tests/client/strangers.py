@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from hocket.wire.messages.common import ErrorReply
 from hocket.wire.messages.together import Admitted, JoinFriend
 
 WAIT_S = 10.0
+SMALL_BUFFER_BYTES = 16 * 1024
+"""So that one who reads nothing is noticed within seconds."""
 
 
 class Stranger:
@@ -82,6 +85,12 @@ class Stranger:
         except (ConnectionError, ssl.SSLError):
             return said
 
+    def read_nothing(self) -> None:
+        """Let everything pile up, here and in the kernels."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.ReadTransport)
+        transport.pause_reading()
+
     def close(self) -> None:
         self._writer.transport.abort()
 
@@ -89,7 +98,11 @@ class Stranger:
 @asynccontextmanager
 async def stranger(at: HostPort) -> AsyncIterator[Stranger]:
     """Connect, without a word."""
-    reader, writer = await asyncio.open_connection(at.host, at.port, ssl=stranger_context())
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+    await asyncio.get_running_loop().sock_connect(sock, (at.host, at.port))
+    reader, writer = await asyncio.open_connection(sock=sock, ssl=stranger_context(), server_hostname="")
     one = Stranger(reader, writer)
     try:
         yield one

@@ -185,3 +185,16 @@ def test_a_flood_of_connections(tmp_path: Path, song: Song) -> None:
         assert host.engine.together.turned_away > 200
 
     on_stage(tmp_path, song, scene)
+
+
+def test_a_friend_who_never_reads_is_cut_off_and_disturbs_nobody(tmp_path: Path, song: Song) -> None:
+    async def scene(at: HostPort, host: Ear, wallet: Wallet) -> None:
+        async with stranger(at) as one:
+            await admitted(one, wallet)
+            await host.told.wait(events.PeerJoined)
+            await host.told.wait(events.PeerJoined)
+            one.read_nothing()
+            left = await host.told.wait(events.PeerLeft)
+            assert left.name
+
+    on_stage(tmp_path, song, scene)

@@ -48,7 +48,8 @@ SETTLED_S = 0.0003
 """While the clock settles, and once it has, no smaller error is worth starting anew."""
 
 DOUBT = 2.0
-"""An error within so many times what the clock itself may be off is no reason to touch a sample."""
+MOST_DOUBT_S = 0.00025
+"""An error within so many times what the clock itself may be off, and within this, is no reason to touch a sample."""
 
 AGAIN_NS = NS_PER_S // 2
 
@@ -298,7 +299,8 @@ class TimedPlayer:
         line = self._spans[-1].line
         error = float(self._stretch.position - line.position(self._group_at_end()))
         self.error_s = error / self._rate_hz
-        is_doubtful = abs(self.error_s) * NS_PER_S < DOUBT * self._clock.noise_ns and not self._playout.is_correcting
+        doubt_s = min(MOST_DOUBT_S, DOUBT * self._clock.noise_ns / NS_PER_S)
+        is_doubtful = abs(self.error_s) < doubt_s and not self._playout.is_correcting
         if self._is_settling(now_ns) or is_doubtful:
             return True
         verdict = self._playout.update(error, now_ns / NS_PER_S)

@@ -103,7 +103,12 @@ class Together:
         following = str(self._follower.host_name) if self._follower is not None else ""
         offset_ms = 1000 * timed.error_s if timed is not None else 0.0
         return TogetherState(
-            party.is_hosting, self._address, following, offset_ms, timed is not None and timed.is_correcting, members
+            party.is_hosting,
+            self._address or _own_address(party),
+            following,
+            offset_ms,
+            timed is not None and timed.is_correcting,
+            members,
         )
 
     @property
@@ -349,6 +354,12 @@ class Together:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _own_address(party: Host | Follower) -> str:
+    """Where friends find one who took over."""
+    at = party.server.address
+    return str(at) if party.is_hosting and at is not None and not at.is_wildcard else ""
 
 
 async def _advertised(host: str) -> str:
