@@ -138,3 +138,4 @@ class Kind(IntEnum):
     TRACK_REMOVE = 154
     TRACK_RESTORE = 155
     TRACK_CHANGED = 156
+    GO_PLAIN = 157

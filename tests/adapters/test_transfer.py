@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -85,6 +86,31 @@ def test_a_copy_has_the_bytes_and_the_name(place: Place) -> None:
     with_holder(place, work)
     assert (place.ours / "Albüm/Song: 1.wav").read_bytes() == SONG
     assert [path.name for path in place.ours.rglob("*") if path.is_file()] == ["Song: 1.wav"]
+
+
+def test_a_copy_over_a_trusted_network_leaves_tls_after_the_certificates(place: Place) -> None:
+    async def work(source: Holder) -> None:
+        job = fetch(source.order(TRACK, "Song.wav", len(SONG), plain=True), place.ours, Pace(8_000_000))
+        copying = asyncio.create_task(asyncio.to_thread(job.run))
+        await until(lambda: job.done_bytes > 0)
+        assert [type(connection._sock) for connection in source.server.connections] == [socket.socket]
+        await copying
+        assert source.opened == [TRACK]
+
+    with_holder(place, work)
+    assert (place.ours / "Song.wav").read_bytes() == SONG
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_strangers_do_not_even_get_to_plain(place: Place, plain: bool) -> None:
+    async def work(source: Holder) -> None:
+        order = source.order(TRACK, "Song.wav", len(SONG), plain=plain)
+        job = Fetch(order, place.ours, taker_context(cluster="another"), (Role.PLANE, TAKER), Pace())
+        with pytest.raises(HocketError):
+            await asyncio.to_thread(job.run)
+        assert source.opened == []
+
+    with_holder(place, work)
 
 
 def test_a_copy_goes_on_where_it_was_broken_off(place: Place) -> None:

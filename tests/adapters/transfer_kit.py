@@ -53,8 +53,8 @@ class Holder:
         self.members = {TAKER, HOLDER}
         self.opened: list[TrackId] = []
 
-    def order(self, track: TrackId, name: str, size_bytes: int) -> FetchOrder:
-        return FetchOrder(track, name, size_bytes, self.node, Role.PLANE, self.server.address)
+    def order(self, track: TrackId, name: str, size_bytes: int, plain: bool = False) -> FetchOrder:
+        return FetchOrder(track, name, size_bytes, self.node, Role.PLANE, self.server.address, plain)
 
 
 @contextlib.asynccontextmanager

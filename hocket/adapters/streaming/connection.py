@@ -20,6 +20,7 @@ from hocket.wire.codec import Decoder, Flag, Frame
 from hocket.wire.hello import Hello, Opening
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done, ErrorReply
+from hocket.wire.messages.library import GoPlain
 from hocket.wire.messages.tracks import Read
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Stage(Enum):
     HANDSHAKE = auto()
     HELLO = auto()
     OPEN = auto()
+    TO_PLAIN = auto()
     CLOSED = auto()
 
 
@@ -116,7 +118,7 @@ class Connection:
         """Close now; the reason is sent if the socket takes it at once."""
         if self.stage is Stage.CLOSED:
             return
-        was_open, self.stage = self.stage is Stage.OPEN, Stage.CLOSED
+        was_open, self.stage = self.stage in (Stage.OPEN, Stage.TO_PLAIN), Stage.CLOSED
         self._want_read(False)
         self._want_write(False)
         if error is not None and not self._outbox.pieces:
@@ -136,6 +138,8 @@ class Connection:
         try:
             if self.stage is Stage.HANDSHAKE and not self._shake_hands():
                 return
+            if self.stage is Stage.TO_PLAIN and not self._unwrap():
+                return
             for _ in range(READS_A_TURN):
                 if not self._reading or not self._receive():
                     break
@@ -149,7 +153,7 @@ class Connection:
             self.close()
 
     def _writable(self) -> None:
-        if self.stage is Stage.HANDSHAKE:
+        if self.stage in (Stage.HANDSHAKE, Stage.TO_PLAIN):
             self._readable()
             return
         self._flush()
@@ -167,6 +171,33 @@ class Connection:
         self._want_write(False)
         self.stage = Stage.HELLO
         self._begin_hello()
+        return True
+
+    def _go_plain(self, correlation: int) -> None:
+        """The answer is the last that goes out encrypted, and nothing else waits to be sent."""
+        self._reply(Done(), correlation, Flag.REPLY)
+        self._flush()
+        if not isinstance(self._sock, ssl.SSLSocket) or self.stage is Stage.CLOSED:
+            return
+        if self._outbox:
+            raise ProtocolError("GoPlain while something is under way")
+        self.stage = Stage.TO_PLAIN
+        self._unwrap()
+
+    def _unwrap(self) -> bool:
+        """Whether both sides have ended TLS; the socket goes on without it."""
+        sock = self._sock
+        assert isinstance(sock, ssl.SSLSocket)
+        try:
+            sock.unwrap()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLWantWriteError:
+            self._want_write(True)
+            return False
+        self._want_write(False)
+        self._sock = socket.socket(fileno=sock.detach())
+        self.stage = Stage.OPEN
         return True
 
     def _begin_hello(self) -> None:
@@ -203,7 +234,7 @@ class Connection:
             if self.stage is Stage.CLOSED:
                 return False
             self._take(frame)
-        return self.stage is not Stage.CLOSED
+        return self.stage not in (Stage.CLOSED, Stage.TO_PLAIN)
 
     def _keep_or_return(self, decoder: Decoder) -> None:
         if decoder.pending_bytes:
@@ -233,6 +264,9 @@ class Connection:
             permissions.check(message, self.peer.role, self._server.role)
             if isinstance(message, Read):
                 self._read(message, correlation)
+                return
+            if isinstance(message, GoPlain):
+                self._go_plain(correlation)
                 return
             reply = self._server.service.answer(self, message)
         except Exception as error:

@@ -148,11 +148,16 @@ def _send_tls(sock: ssl.SSLSocket, piece: Piece) -> None:
 
 def _slice_of(piece: Piece) -> _Slice:
     """A slice that begins where the piece goes on, read unless one of the kept ones holds it."""
+    free: _Slice | None = None
     for part in _slices:
         if part.piece is piece:
             return part
-    part = _slices[0]
-    _slices.rotate(-1)
+        if free is None and part.piece is None:
+            free = part
+    if free is None:
+        _slices.rotate(-1)
+    # The first free one: it is still in the core's cache.
+    part = free or _slices[-1]
     wanted = min(SLICE_BYTES, piece.left_bytes)
     with memoryview(part.buffer) as view:
         body = view[limits.HEADER_BYTES : limits.HEADER_BYTES + wanted]

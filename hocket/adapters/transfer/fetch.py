@@ -102,6 +102,8 @@ class Fetch:
         link = self._link = SourceLink(order.address, self._context(), self._own)
         try:
             link.greet((order.source_role, order.source))
+            if order.plain:
+                link.go_plain()
             opened = link.open(order.track)
             self._check(opened)
             partial.resume(order.size_bytes, self._stop, self._count)

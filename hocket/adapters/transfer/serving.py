@@ -67,8 +67,9 @@ class FileService:
         if file is None:
             raise TrackMissing(f"no file is open under handle {read.handle}", hint="open it first")
         connection.due_s = self._now_s() + IDLE_S
-        with contextlib.suppress(OSError):
-            os.posix_fadvise(file.fd, read.offset_bytes, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+        if read.offset_bytes % AHEAD_BYTES == 0:
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(file.fd, read.offset_bytes, 2 * AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
         return file
 
     def closed(self, connection: Connection) -> None:

@@ -25,7 +25,7 @@ from hocket.wire.hello import Hello, Opening
 from hocket.wire.kinds import Kind
 from hocket.wire.message import Message
 from hocket.wire.messages.common import ErrorReply
-from hocket.wire.messages.library import OpenFile
+from hocket.wire.messages.library import GoPlain, OpenFile
 from hocket.wire.messages.tracks import Read, TrackOpened
 
 PIECE_BYTES = limits.MAX_CHUNK_BYTES
@@ -57,7 +57,7 @@ class SourceLink:
             raise NotReachable(f"{address} cannot be reached: {error}", hint="is it running there?") from None
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sock = context.wrap_socket(plain)
+            self._sock: socket.socket = context.wrap_socket(plain)
         except ssl.SSLCertVerificationError as error:
             plain.close()
             raise HocketError(
@@ -84,6 +84,7 @@ class SourceLink:
 
     def greet(self, expect: tuple[Role, NodeId]) -> None:
         """Exchange HELLOs. Raises ProtocolError unless the certified peer is the one that was meant."""
+        assert isinstance(self._sock, ssl.SSLSocket)
         opening = Opening(hello(*self._own), certified(self._sock.getpeercert()))
         self._send(codec.encode(opening.mine))
         message = self._message(0, limits.MAX_HELLO_BODY_BYTES)
@@ -95,6 +96,21 @@ class SourceLink:
                 f"{self._address} is {message.node}, not {expect[1]}", code=ErrorCode.CERTIFICATE_REFUSED
             )
         self._sock.settimeout(SILENCE_S)
+
+    def go_plain(self) -> None:
+        """End TLS, and go on without it on the same socket. Raises Refused, NotReachable, ProtocolError."""
+        assert isinstance(self._sock, ssl.SSLSocket)
+        self._last_correlation += 1
+        self._send(codec.encode(GoPlain(), self._last_correlation))
+        self._message(self._last_correlation, limits.MAX_CONTROL_BODY_BYTES)
+        try:
+            self._sock.unwrap()
+        except OSError as error:
+            raise self._lost(error) from None
+        # A new object, and not the one that it wrapped: `abort` may hold on to this one.
+        timeout_s = self._sock.gettimeout()
+        self._sock = socket.socket(fileno=self._sock.detach())
+        self._sock.settimeout(timeout_s)
 
     def open(self, track: TrackId) -> TrackOpened:
         """Open a track. Raises Refused (TRACK_MISSING, ...), NotReachable, ProtocolError."""

@@ -86,9 +86,11 @@ class Librarian:
         send: Send,
         on_list: OnList,
         crowded: Callable[[], frozenset[NodeId]] = frozenset,
+        *,
+        plain: bool = False,
     ) -> None:
         """`send` drops what cannot be sent. `on_list(machine, revision, tracks)`: it holds something else now.
-        `crowded`: machines whose listeners need all that they have.
+        `crowded`: machines whose listeners need all that they have. `plain`: copies go without TLS.
 
         Raises DataBroken.
         """
@@ -96,6 +98,7 @@ class Librarian:
         self._send = send
         self._on_list = on_list
         self._crowded = crowded
+        self._plain = plain
         self._kept = load_removals(folder)
         self._removed = dict(self._kept.tracks)
         self._replication = Replication(replicas, self._kept.tombstones)
@@ -351,7 +354,7 @@ class Librarian:
         track, source = transfer.track, transfer.source
         size_bytes = self._other_sizes.get((track, source)) or self._sizes[track]
         address = self._machines[source].state.address
-        order = library.FetchOrder(track, transfer.name, size_bytes, source, role_of(source), address)
+        order = library.FetchOrder(track, transfer.name, size_bytes, source, role_of(source), address, self._plain)
         self._orders[track, transfer.target] = Order(transfer, now_s)
         self._send(transfer.target, order)
 

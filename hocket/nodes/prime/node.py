@@ -143,7 +143,14 @@ class Prime:
     def _make_library(self, folder: DataFolder, node: NodeId) -> None:
         config = self._config
         self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
-        self._librarian = Librarian(folder, config.replicas, self._order_copies, self._on_list, self._crowded)
+        self._librarian = Librarian(
+            folder,
+            config.replicas,
+            self._order_copies,
+            self._on_list,
+            self._crowded,
+            plain=config.policy.audio_plain,
+        )
         self._replica = Replica(
             (Role.PRIME, node),
             self._shelf,

@@ -75,6 +75,7 @@ class FetchOrder(Message, kind=Kind.FETCH_ORDER, senders=AT_PRIME, receivers=PLA
     source: NodeId
     source_role: Role
     address: HostPort
+    plain: bool = False  # the cluster's owner trusts the network: GoPlain before the bytes
 
 
 class FetchCancel(Message, kind=Kind.FETCH_CANCEL, senders=AT_PRIME, receivers=PLANE):
@@ -132,6 +133,10 @@ class OpenFile(Message, kind=Kind.OPEN_FILE, senders=CONTROL, receivers=CONTROL,
     """Open a track's file for copying, on a connection with a control node's certificate. TRACK_MISSING."""
 
     track: TrackId
+
+
+class GoPlain(Message, kind=Kind.GO_PLAIN, senders=CONTROL, receivers=CONTROL, reply=Done):
+    """On a connection for files, once both sides know each other: end TLS, and go on without it on the same socket."""
 
 
 class CopyRow(msgspec.Struct, frozen=True, array_like=True):
