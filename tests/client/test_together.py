@@ -111,12 +111,30 @@ def test_when_the_host_leaves_the_music_goes_on(tmp_path: Path, song: Song) -> N
     asyncio.run(run())
 
 
-async def _known_to(one: Ear) -> None:
+async def _known_to(one: Ear, members: int = 3) -> None:
     """Wait until a follower stands among the host's members, twice: then the roster has come, too."""
     async with asyncio.timeout(WAIT_S):
-        while len(one.engine.together.state.members) < 3:
+        while len(one.engine.together.state.members) < members:
             await one.told.wait(events.Position)
         await one.told.wait(events.Position)
+
+
+def test_when_the_music_is_over_so_is_the_session(tmp_path: Path) -> None:
+    async def run() -> None:
+        short = make_song("short.wav", 6)
+        async with FakeCluster(short) as cluster, ear(cluster, tmp_path, "friend") as friend:
+            async with ear(cluster, tmp_path, "host") as host:
+                await friend.engine.together.join(await play(host, short))
+                await friend.told.wait(events.Playing)
+                await _known_to(friend, 2)
+                assert (await host.told.wait(events.Ended)).complete
+            async with asyncio.timeout(WAIT_S):
+                assert await friend.engine.wait_idle() is None
+            assert (await friend.told.wait(events.Ended)).complete
+        first, frames = friend.runs(short)[0]
+        assert first + frames == short.track.frames, "to the very last sample"
+
+    asyncio.run(run())
 
 
 def test_one_cannot_follow_oneself(tmp_path: Path, song: Song) -> None:

@@ -23,6 +23,7 @@ from hocket.relay.handover import Follow
 from hocket.relay.invites import JoinAddress
 from hocket.relay.keys import PeerId, peer_id
 from hocket.relay.lineage import Reign, accept, accept_from_invite
+from hocket.relay.timeline import State as LineState
 from hocket.relay.tree import is_path
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
@@ -77,7 +78,7 @@ class Follower(Party):
         cluster: Cluster,
         tell: Callable[[events.Event], None],
         open_output: OpenOutput,
-        on_over: Callable[[HocketError], None],
+        on_over: Callable[[HocketError | None], None],
     ) -> None:
         super().__init__(cluster, tell)
         self.hall.fetches = False
@@ -349,6 +350,9 @@ class Follower(Party):
     # -- succession
 
     def claimed(self) -> None:
+        if self._is_played_out():
+            self._over(None)  # the host's music was over, and so is the session
+            return
         before = self._host_at
         self.clock.lead()
         claim = self.succession.reign.claim
@@ -367,6 +371,12 @@ class Follower(Party):
         if self.server.address is not None:
             self.tell(events.Hosting(str(self.server.address)))
         self.announce()
+
+    def _is_played_out(self) -> bool:
+        now_ns = self.clock.now_ns()
+        line = self.timeline.at(now_ns) if now_ns is not None else None
+        is_over = line is None or line.state is LineState.STOPPED
+        return is_over and self.queue.next_up is None and (now_ns is None or self.timeline.after(now_ns) is None)
 
     def announce(self) -> None:
         here = {friend.id for friend in self.hall.friends}
@@ -403,7 +413,7 @@ class Follower(Party):
     def gave_up(self) -> None:
         self._over(NotReachable("the host is gone, and nobody took over", hint="join another friend"))
 
-    def _over(self, error: HocketError) -> None:
+    def _over(self, error: HocketError | None) -> None:
         if not self._is_over:
             self._is_over = True
             self._on_over(error)

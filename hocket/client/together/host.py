@@ -103,6 +103,10 @@ class Host(Party):
         self.observe()
         super().tick()
 
+    async def leave(self) -> None:
+        self.observe(force=True)  # a successor must know whether there is anything left to play
+        await super().leave()
+
     def observe(self, *, force: bool = False) -> None:
         """Hold the present line against what the player's device does; a new line where they differ."""
         now_ns = time.monotonic_ns()

@@ -10,6 +10,9 @@ from hocket.relay.timeline import NO_TRACK, Line, State
 
 Heard = tuple[Track, int]
 
+NEAR_S = 0.25
+"""Who was so near to the end when it was last looked to has heard it."""
+
 
 class Narrator:
     """Looked to often; tells each change once, and each second where things stand.
@@ -25,6 +28,7 @@ class Narrator:
         self._began_frame = 0
         self._last_frame = 0
         self._end_frame = 0
+        self._near_frames = 0
         self._stalls = 0
         self._dry_ns: int | None = None
         self._next_ns = 0
@@ -57,14 +61,16 @@ class Narrator:
 
     def _change(self, line: Line, heard: Heard | None, source: str) -> None:
         if line.track != self._track and self._track:
-            is_whole = self._last_frame >= self._end_frame - 1
-            self._tell(events.Ended(max(0, self._last_frame - self._began_frame), self._stalls, complete=is_whole))
+            is_whole = self._last_frame >= self._end_frame - self._near_frames
+            last_frame = self._end_frame if is_whole else self._last_frame
+            self._tell(events.Ended(max(0, last_frame - self._began_frame), self._stalls, complete=is_whole))
             self._stalls = 0
         if line.state is State.PAUSED and self._state is State.PLAYING:
             self._tell(events.Paused(line.m0_frames))
         elif line.state is State.PLAYING and heard is not None:
             if line.track != self._track and heard[0].format is not None:
                 self._began_frame, self._end_frame = heard[1], heard[0].frames
+                self._near_frames = round(heard[0].format.rate_hz * NEAR_S)
                 self._tell(events.opened(heard[0], heard[0].format, source))
             elif self._state is State.PAUSED:
                 self._tell(events.Resumed(line.m0_frames))

@@ -305,12 +305,13 @@ class Together:
             raise
         self._follower = follower
 
-    def _lost(self, error: HocketError) -> None:
-        """The one that was followed is gone for good."""
-        self._tell(events.Error.of(error))
+    def _lost(self, error: HocketError | None) -> None:
+        """The one that was followed is gone for good, or has nothing more to play."""
+        if error is not None:
+            self._tell(events.Error.of(error))
         self._start(self._leave_because(error))
 
-    async def _leave_because(self, error: HocketError) -> None:
+    async def _leave_because(self, error: HocketError | None) -> None:
         follower, self._follower = self._follower, None
         if follower is not None:
             await follower.close()
