@@ -1,1 +1,0 @@
-"""`controlNODE.py --prime`: an operator on another machine, by an account that may operate."""
