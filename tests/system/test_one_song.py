@@ -140,7 +140,7 @@ def test_stopping_is_immediate_and_clean(how: str, served: Cluster, tmp_path: Pa
         assert listener.wait_exit(5.0) == 0
     ended = listener.events_named("ended")[-1]
     assert not ended["complete"]
-    assert heard(tmp_path / "o.wav", SONGS["Paper Boats.wav"]) == ended["frames"] > 22050
+    assert heard(tmp_path / "o.wav", SONGS["Paper Boats.wav"]) == ended["frames"] > 0
     assert "Traceback" not in "\n".join(listener.stderr_lines)
 
 
