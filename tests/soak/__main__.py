@@ -51,7 +51,7 @@ class Soak:
         self._draw = random.Random(seed)
         self._people = people
         self._began_s = time.monotonic()
-        self.faults = Faults(cluster, random.Random(seed + 1), max(60.0, min(PRIME_EVERY_S, seconds / 3)))
+        self.faults = Faults(cluster, random.Random(seed + 1), max(100.0, min(PRIME_EVERY_S, seconds / 3)))
         self.health = Health(cluster)
         self.ears: list[Ear] = []
         self.silences: list[str] = []
@@ -144,7 +144,7 @@ def main() -> int:
         wav = Path(folder) / "steady.wav"
         music = Path(folder) / "music"
         music.mkdir()
-        song = make_song(music / f"{STEADY}.wav", 45, SMALL, 1)
+        make_song(music / f"{STEADY}.wav", 45, SMALL, 1)
         for number in range(4):
             make_song(music / f"Song {number}.wav", 60, CD, 10 + number)
         try:
@@ -153,7 +153,7 @@ def main() -> int:
                 soak = Soak(cluster, seconds, seed, people)
                 with contextlib.suppress(KeyboardInterrupt):
                     asyncio.run(soak.run(wav))
-                line, wrong = _check_steady(song, wav)
+                line, wrong = _check_steady(samples_of(music / f"{STEADY}.wav"), wav)
                 problems += [*soak.problems(), *([wrong] if wrong else [])]
                 print("\n" + "\n".join([*soak.summary(), line]), flush=True)
         except (Exception, BaseExceptionGroup) as error:
