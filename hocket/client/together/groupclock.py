@@ -76,17 +76,26 @@ class GroupClock:
 
     def begin(self) -> None:
         """Learn from another peer from now on; what is known holds until the new is better."""
-        if self._sync is not None and self.line is not None:
-            self._frozen = self.line
+        self._frozen = self._held()
         self._sync = ClockSync(self.drift)
         self._first_ns = 0
         self._open.clear()
         self._schedule.restart(time.monotonic_ns())
 
     def lead(self) -> None:
-        """Be the group's clock: what is known now holds for good."""
-        self._frozen = self.line
+        """Be the group's clock: go on from what it is now, at the speed of this machine's own."""
+        line, now_ns = self.line, time.monotonic_ns()
+        self._frozen = None if line is None else ClockLine(now_ns, line.group(now_ns))
         self._sync = None
+
+    def _held(self) -> ClockLine | None:
+        """The present line, to be relied on for a while; a drift that is mostly doubt would lead astray."""
+        line = self.line
+        estimate = self._sync.estimate if self._sync is not None else None
+        if line is None or estimate is None or line is not estimate.line or abs(line.drift) > estimate.drift_doubt:
+            return line
+        now_ns = time.monotonic_ns()
+        return ClockLine(now_ns, line.group(now_ns))
 
     def ask(self, link: PeerLink) -> float:
         """Ask if it is time to; seconds until the next question."""
