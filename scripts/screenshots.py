@@ -120,6 +120,7 @@ class _Pictures:
                 Member(name, "", ms, 5.0, 9.0) for name, ms in (("Ben", 0.04), ("Chiyo", -0.02), ("Dora", 1.8))
             )
             state = TogetherState(True, "192.168.1.20:25566", members=members)
+            person.control._tick.stop()
             window.together.show_state(together_view(state, NAME, may_host=True))
             self._save(person, "together")
 

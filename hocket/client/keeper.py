@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 
 from hocket.adapters.trackcache import BLOCK_BYTES, CacheEntry, TrackCache
 from hocket.audio.readahead import Ranges
@@ -33,7 +33,12 @@ class Keeper:
     @classmethod
     async def open(cls, cache: TrackCache, disk: Executor, track: TrackId, size_bytes: int) -> "Keeper | None":
         """None where the track cannot be kept."""
-        entry = await asyncio.get_running_loop().run_in_executor(disk, cache.open, track, size_bytes)
+        opening = disk.submit(cache.open, track, size_bytes)
+        try:
+            entry = await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:
+            disk.submit(_close, opening)  # its turn comes after the opening
+            raise
         return cls(entry, disk) if entry is not None else None
 
     @property
@@ -102,3 +107,9 @@ class Keeper:
         self._started[block] = buffer, have
         if len(self._started) > MAX_STARTED_BLOCKS:
             self._started.popitem(last=False)
+
+
+def _close(opening: "Future[CacheEntry | None]") -> None:
+    """What nobody waits for any more, if it came to be."""
+    if not opening.cancelled() and opening.exception() is None and (entry := opening.result()) is not None:
+        entry.close()
