@@ -12,10 +12,10 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from hocket.adapters.outputs import DeviceTime, Drained, Lost, Output, OutputEvent, Started, Underrun
 from hocket.audio.playout import FAR_S, Playout, Verdict
-from hocket.audio.stretch import Stretch
 from hocket.client import events
 from hocket.client.together.groupclock import GroupClock
 from hocket.client.together.narrator import Narrator
@@ -26,6 +26,9 @@ from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from hocket.relay.timeline import Line, State, Timeline
+
+if TYPE_CHECKING:
+    from hocket.audio.stretch import Stretch
 
 log = logging.getLogger(__name__)
 
@@ -224,6 +227,8 @@ class TimedPlayer:
         form = reader.format
         self._output.flush(self._written)
         self._events.clear()
+        from hocket.audio.stretch import Stretch  # numpy: only who listens together pays for it
+
         self._stretch = Stretch(form)
         self._stretch.anchor(frame, fade=self._fade)
         if self._playout is None:

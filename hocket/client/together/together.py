@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import socket
 from collections.abc import Callable, Coroutine
@@ -209,6 +210,7 @@ class Together:
         address = JoinAddress.parse(text, P2PPORT)
         if self._cluster is None:
             raise HocketError("there is no session", code=ErrorCode.SESSION_ENDED, hint="log in first")
+        await asyncio.to_thread(importlib.import_module, "hocket.audio.stretch")  # numpy takes its time to load
         await self.leave()
         if self._host is not None and self._host.server.address is not None and self._is_own(address.at):
             raise HocketError("you cannot follow yourself", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
