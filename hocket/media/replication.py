@@ -21,6 +21,8 @@ from hocket.media.rendezvous import ranked, weight
 from hocket.media.tombstones import Tombstone, Tombstones
 
 ALL_MACHINES = 0
+_INCOMPLETE = -1
+"""The revision of a list of which only parts came: no change follows it."""
 
 _MAX_LOOKED_AT = 100
 """Tracks that one plan considers between two machines: those that wait for a name get their turn later."""
@@ -112,6 +114,12 @@ class Replication:
         self._lost.discard(machine)
         self._revise(self._tracks, names_too=renames)
 
+    def expect(self, machine: NodeId, label: str = "") -> None:
+        """A machine begins to tell what it holds; it counts as away until `join`."""
+        if machine not in self._labels:
+            self._labels[machine] = label_of(label or machine)
+            self._away.add(machine)
+
     def away(self, machine: NodeId) -> None:
         """A machine cannot be reached: what it holds counts, but nothing comes from or goes to it."""
         if machine in self._labels:
@@ -146,6 +154,15 @@ class Replication:
         listed = {track.id for track in manifest.tracks}
         gone = [track for track in self._tracks if track not in listed and machine in self._holdings.holders(track)]
         return self._change(machine, manifest.revision, manifest.tracks, gone)
+
+    def take_part(self, machine: NodeId, tracks: Iterable[Track]) -> list[str]:
+        """Some of a machine's whole list: a large one is taken bit by bit. `take_rest` makes an end."""
+        return self._change(machine, _INCOMPLETE, tracks, ())
+
+    def take_rest(self, machine: NodeId, revision: int, listed: Collection[TrackId]) -> None:
+        """All parts came: what was not in them the machine does not hold."""
+        gone = [track for track in self._tracks if track not in listed and machine in self._holdings.holders(track)]
+        self._change(machine, revision, (), gone)
 
     def change(self, change: ManifestChange) -> list[str]:
         """A machine's change; as `take`. Raises StaleManifest when it does not follow what is known."""

@@ -19,7 +19,7 @@ from hocket.core.errors import ErrorCode, HocketError, TrackMissing
 from hocket.core.ids import NodeId, TrackId, role_of
 from hocket.core.track import Track
 from hocket.media.catalogue import Catalogue
-from hocket.media.manifest import Manifest, ManifestChange, StaleManifest
+from hocket.media.manifest import ManifestChange, StaleManifest
 from hocket.media.replication import Limits, Removal, Rename, Replication, Transfer
 from hocket.nodes.prime.removals import Removals, load_removals, save_removals
 from hocket.wire import limits
@@ -65,7 +65,7 @@ class Machine:
         self.heard_s = 0.0
         self.here = False
         self.paused = False
-        self.pages: list[Track] = []
+        self.listed: set[TrackId] = set()  # by the pages of its list that came so far
         self.refused: list[str] = []
 
 
@@ -125,7 +125,7 @@ class Librarian:
         if machine is None:
             return
         machine.here = False
-        machine.pages = []
+        machine.listed = set()
         self._replication.away(node)
         if lost:
             self._replication.lost(node)
@@ -176,17 +176,19 @@ class Librarian:
     def _take_page(self, node: NodeId, message: library.HoldsPage) -> None:
         machine = self._here(node)
         if message.first:
-            machine.pages = []
-        if len(machine.pages) + len(message.tracks) > MAX_TRACKS:
-            machine.pages = []
+            machine.listed = set()
+            self._replication.expect(node, machine.state.label)
+        if len(machine.listed) + len(message.tracks) > MAX_TRACKS:
+            machine.listed = set()
             raise HocketError(f"more than {MAX_TRACKS} tracks in one folder", code=ErrorCode.TOO_LARGE)
-        machine.pages += message.tracks
+        machine.listed.update(track.id for track in message.tracks)
+        self._note_sizes(node, message.tracks)
+        self._note_refused(node, self._replication.take_part(node, message.tracks))
         if message.last:
-            tracks, machine.pages = tuple(machine.pages), []
-            self._note_sizes(node, tracks)
+            self._replication.take_rest(node, message.revision, machine.listed)
+            machine.listed = set()
             # Not before it told what it has: it would be sent everything.
             self._replication.join(node, machine.state.label)
-            self._note_refused(node, self._replication.take(Manifest(node, message.revision, tracks)))
             self._on_list(node, message.revision, message.total)
 
     def _take_change(self, node: NodeId, message: library.HoldsChanged) -> None:
@@ -399,7 +401,8 @@ class AtHome:
         self._node = node
 
     async def request(self, message: Message, reply: type[M]) -> M:
-        """Answered at once."""
+        """Answered at once, but others have their turn between the pages of a long list."""
+        await asyncio.sleep(0)
         self._librarian.take(self._node, message)
         return cast(M, Done())
 
