@@ -168,7 +168,6 @@ class Controller(QObject):
         login.show_form(msgspec.structs.replace(form, busy=False, notice=None, fingerprint="", wrong=None))
         self.window.side.show_user(form.user)
         self.window.show_shell()
-        self.bridge.read(Engine.warm_sound)
         self.reload()
         self._ask_snapshot()
         self._tick.start()
