@@ -103,7 +103,9 @@ class Engine:
         self._queue = PlayQueue(random.Random())
         self._sound = Sound(options.output, options.device, options.fast, self._tell)
         self._player = Player(self, self._tell, self._sound.open)
-        self.together = Together(options.together, self._player, self._sound.open, self._tell, self.next)
+        self.together = Together(
+            options.together, self._player, self._sound.open, self._tell, self.next, self._queue_up
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the cluster
@@ -272,6 +274,10 @@ class Engine:
     @property
     def queue(self) -> tuple[Entry, ...]:
         return self._queue.entries
+
+    async def _queue_up(self, text: str) -> None:
+        """What a friend suggests. Raises Refused (TRACK_MISSING, AMBIGUOUS)."""
+        await self.add([await self.find(text)])
 
     async def add(self, tracks: Sequence[Track], *, next: bool = False) -> None:
         """To the end of the queue, or right after what plays."""

@@ -47,6 +47,24 @@ def test_pause_resume_and_seek_reach_a_follower_at_the_very_sample(tmp_path: Pat
     asyncio.run(run())
 
 
+def test_what_a_friend_suggests_comes_into_the_hosts_queue(tmp_path: Path, song: Song) -> None:
+    async def run() -> None:
+        async with (
+            FakeCluster(song) as cluster,
+            ear(cluster, tmp_path, "host") as host,
+            ear(cluster, tmp_path, "friend") as friend,
+        ):
+            await friend.engine.together.join(await play(host, song))
+            await friend.told.wait(events.Playing)
+            before = len(host.engine.queue)
+            await friend.engine.together.suggest(song.track.id)
+            while len(host.engine.queue) == before:
+                await host.told.wait(events.QueueChanged)
+            assert host.engine.queue[-1].track.id == song.track.id
+
+    asyncio.run(run())
+
+
 def test_who_leaves_and_comes_back_is_at_the_right_point(tmp_path: Path, song: Song) -> None:
     async def run() -> None:
         async with (

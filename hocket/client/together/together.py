@@ -70,12 +70,15 @@ class Together:
         open_output: OpenOutput,
         tell: Callable[[events.Event], None],
         advance: Callable[[], Coroutine[Any, Any, object]],
+        queue_up: Callable[[str], Coroutine[Any, Any, object]],
     ) -> None:
+        """`advance` goes to the queue's next track, `queue_up` takes a track's id to its end."""
         self._options = options
         self._player = player
         self._open_output = open_output
         self._tell = tell
         self._advance = advance
+        self._queue_up = queue_up
         self._cluster: Cluster | None = None
         self._host: Host | None = None
         self._follower: Follower | None = None
@@ -333,6 +336,8 @@ class Together:
                 self._start(self._quietly(self.seek(wish.value)))
             case "skip":
                 self._start(self._quietly(self._advance()))
+            case "suggest":
+                self._start(self._quietly(self._queue_up(wish.text)))
 
     def _yield(self, address: str) -> None:
         """Another one hosts the group now: follow it."""
