@@ -54,7 +54,8 @@ def test_what_a_friend_suggests_comes_into_the_hosts_queue(tmp_path: Path, song:
             ear(cluster, tmp_path, "host") as host,
             ear(cluster, tmp_path, "friend") as friend,
         ):
-            await friend.engine.together.join(await play(host, song))
+            await play(host, song)
+            await friend.engine.together.join(host.engine.together.invite(may_control=True))
             await friend.told.wait(events.Playing)
             before = len(host.engine.queue)
             await friend.engine.together.suggest(song.track.id)
