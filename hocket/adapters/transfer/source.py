@@ -7,6 +7,7 @@ lock, so the event loop beside it goes on.
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections import deque
@@ -95,7 +96,7 @@ class SourceLink:
             raise ProtocolError(
                 f"{self._address} is {message.node}, not {expect[1]}", code=ErrorCode.CERTIFICATE_REFUSED
             )
-        self._sock.settimeout(SILENCE_S)
+        self._wait_in_the_kernel()
 
     def go_plain(self) -> None:
         """End TLS, and go on without it on the same socket. Raises Refused, NotReachable, ProtocolError."""
@@ -107,10 +108,8 @@ class SourceLink:
             self._sock.unwrap()
         except OSError as error:
             raise self._lost(error) from None
-        # A new object, and not the one that it wrapped: `abort` may hold on to this one.
-        timeout_s = self._sock.gettimeout()
         self._sock = socket.socket(fileno=self._sock.detach())
-        self._sock.settimeout(timeout_s)
+        self._wait_in_the_kernel()
 
     def open(self, track: TrackId) -> TrackOpened:
         """Open a track. Raises Refused (TRACK_MISSING, ...), NotReachable, ProtocolError."""
@@ -175,6 +174,13 @@ class SourceLink:
             take(part)
             length -= len(part)
 
+    def _wait_in_the_kernel(self) -> None:
+        """Python's own timeouts cost a poll for each receive, and would wake this thread for every few packets."""
+        limit = struct.pack("@ll", int(SILENCE_S), 0)
+        self._sock.settimeout(None)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
     def _message(self, correlation: int, max_bytes: int) -> Message:
         kind, flags, answered, body_bytes = self._header()
         if flags & Flag.RAW:
@@ -209,9 +215,10 @@ class SourceLink:
     def _fill(self, view: memoryview) -> None:
         got, size = 0, len(view)
         began_s = time.monotonic()
+        flags = 0 if isinstance(self._sock, ssl.SSLSocket) else socket.MSG_WAITALL
         try:
             while got < size:
-                count = self._sock.recv_into(view[got:])
+                count = self._sock.recv_into(view[got:], flags=flags)
                 if count == 0:
                     raise NotReachable(f"{self._address} closed the connection", code=ErrorCode.CONNECTION_LOST)
                 got += count
@@ -229,7 +236,7 @@ class SourceLink:
             self._waited_s, self._waited_bytes = 0.0, 0
 
     def _lost(self, error: OSError) -> NotReachable:
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError | BlockingIOError | ssl.SSLWantReadError | ssl.SSLWantWriteError):
             return NotReachable(f"{self._address} sent nothing for {SILENCE_S:g} s", code=ErrorCode.TIMED_OUT)
         return NotReachable(f"the connection to {self._address} is lost: {error}", code=ErrorCode.CONNECTION_LOST)
 
