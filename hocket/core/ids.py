@@ -1,5 +1,6 @@
 """Names of things, as types, and how fresh ones are made from given randomness."""
 
+import re
 from enum import StrEnum
 from typing import NewType
 
@@ -18,6 +19,7 @@ SeatId = NewType("SeatId", str)
 UserName = NewType("UserName", str)
 
 TRACK_ID_DIGITS = 64
+_TRACK_ID = re.compile(f"[0-9a-f]{{{TRACK_ID_DIGITS}}}")
 NODE_ID_RANDOM_BYTES = 6
 SESSION_ID_RANDOM_BYTES = 16
 
@@ -57,4 +59,4 @@ def session_id(randomness: bytes) -> SessionId:
 
 def is_track_id(text: str) -> bool:
     """Whether text has the form of a whole track id."""
-    return len(text) == TRACK_ID_DIGITS and all(c in "0123456789abcdef" for c in text)
+    return _TRACK_ID.fullmatch(text) is not None
