@@ -2,6 +2,7 @@
 
 from hocket.app.trackview import clock
 from hocket.client import events
+from hocket.client.fetch import CACHE
 
 
 def said(event: events.Event) -> str:
@@ -12,7 +13,7 @@ def said(event: events.Event) -> str:
         case events.Opened():
             by = f" by {event.artist}" if event.artist else ""
             return f"playing {event.title or event.name}{by} ({clock(event.frames / event.rate)}) from {event.source}"
-        case events.Moved():
+        case events.Moved() if event.origin != CACHE:  # that it held only a part is no trouble to anybody
             return f"went on from {event.origin} to {event.to}: {event.why}"
         case events.SessionMoved():
             return f"the session moved to {event.to}: {event.why}"

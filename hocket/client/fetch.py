@@ -154,6 +154,8 @@ class Fetch:
                 await self._finishing
             self._keeper.close()
         await asyncio.gather(*self._cleanups, return_exceptions=True)
+        # The cancelled loop's traceback and this object hold one another: the music need not wait for the collector.
+        self._pieces = Pieces(self.format.bytes_per_frame, self.position_bytes)
 
     # -- the loop
 
