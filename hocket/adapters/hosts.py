@@ -11,12 +11,20 @@ from hocket.core.address import HostPort
 _SIOCGIFADDR = 0x8915
 _IFREQ_BYTES = 40
 _ADDRESS_AT = 20
+_IFA_F_DEPRECATED = 0x20
 _IPV6_TABLE = Path("/proc/net/if_inet6")
 
 
 def own_hosts() -> frozenset[str]:
     """Every address of this machine's interfaces; loopback included."""
-    return frozenset({"127.0.0.1", "::1", *_of_interfaces(), *_outgoing()})
+    return frozenset({"127.0.0.1", "::1", *(host for host, _ in _of_interfaces()), *_outgoing()})
+
+
+def named_hosts() -> list[tuple[str, str, bool]]:
+    """Every address, its interface ("" where that is unknown), and whether the system takes it towards the outside."""
+    outward = _outgoing()
+    named = dict(_of_interfaces())
+    return [(host, named.get(host, ""), host in outward) for host in dict.fromkeys([*outward, *named])]
 
 
 def reachable(address: HostPort) -> list[HostPort]:
@@ -33,14 +41,17 @@ def reachable(address: HostPort) -> list[HostPort]:
     return [*outside, *(host for host in told if host.is_loopback)]
 
 
-def _of_interfaces() -> list[str]:
-    """Linux tells without a question to a name server; elsewhere the outgoing addresses have to do."""
+def _of_interfaces() -> list[tuple[str, str]]:
+    """Addresses with their interfaces.
+
+    Linux tells without a question to a name server; elsewhere the outgoing addresses have to do.
+    """
     if sys.platform != "linux":
         return []
     return [*_ipv4(), *_ipv6()]
 
 
-def _ipv4() -> list[str]:
+def _ipv4() -> list[tuple[str, str]]:
     """netdevice(7): one question for each interface."""
     import fcntl
 
@@ -52,17 +63,19 @@ def _ipv4() -> list[str]:
                 fcntl.ioctl(asking, _SIOCGIFADDR, answer)
             except OSError:
                 continue  # an interface without an IPv4 address
-            found.append(socket.inet_ntoa(answer[_ADDRESS_AT : _ADDRESS_AT + 4].tobytes()))
+            found.append((socket.inet_ntoa(answer[_ADDRESS_AT : _ADDRESS_AT + 4].tobytes()), name))
     return found
 
 
-def _ipv6() -> list[str]:
-    """The first column of the kernel's table: 32 hex digits."""
+def _ipv6() -> list[tuple[str, str]]:
+    """The kernel's table: 32 hex digits, and the interface last; what is going out of use is left out."""
     try:
         rows = _IPV6_TABLE.read_text(encoding="ascii").splitlines()
     except OSError:
         return []
-    return [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row.split()[0])) for row in rows]
+    columns = [row.split() for row in rows]
+    in_use = [row for row in columns if not int(row[4], 16) & _IFA_F_DEPRECATED]
+    return [(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0])), row[-1]) for row in in_use]
 
 
 def _outgoing() -> list[str]:

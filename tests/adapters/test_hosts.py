@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hocket.adapters.hosts import own_hosts, reachable
+from hocket.adapters.hosts import named_hosts, own_hosts, reachable
 from hocket.core.address import HostPort
 
 
@@ -28,13 +28,20 @@ def test_an_address_of_ones_own_choice_stays(host: str) -> None:
 
 def test_every_interface_counts_and_the_way_out_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "hocket.adapters.hosts._of_interfaces", lambda: ["127.0.0.1", "10.9.0.1", "172.17.0.1", "fe80::1"]
+        "hocket.adapters.hosts._of_interfaces",
+        lambda: [("127.0.0.1", "lo"), ("10.9.0.1", "eth1"), ("172.17.0.1", "docker0"), ("fe80::1", "eth1")],
     )
     monkeypatch.setattr("hocket.adapters.hosts._outgoing", lambda: ["192.168.1.5"])
     told = [address.host for address in reachable(HostPort("0.0.0.0", 1))]
     assert told == ["192.168.1.5", "10.9.0.1", "172.17.0.1", "127.0.0.1"]
     assert "::1" in [address.host for address in reachable(HostPort("::", 1))]
     assert "fe80::1" not in [address.host for address in reachable(HostPort("::", 1))]
+
+
+def test_an_address_is_known_with_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hocket.adapters.hosts._of_interfaces", lambda: [("127.0.0.1", "lo"), ("10.9.0.1", "eth1")])
+    monkeypatch.setattr("hocket.adapters.hosts._outgoing", lambda: ["10.9.0.1", "2001:db8::7"])
+    assert named_hosts() == [("10.9.0.1", "eth1", True), ("2001:db8::7", "", True), ("127.0.0.1", "lo", False)]
 
 
 def test_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +52,11 @@ def test_no_name_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("socket.getaddrinfo", asked)
     assert "127.0.0.1" in own_hosts()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of interfaces")
+def test_the_loopback_interface_is_known_by_name() -> None:
+    assert ("127.0.0.1", "lo", False) in named_hosts()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of interfaces")

@@ -17,6 +17,7 @@ from hocket.adapters.tls import stranger_context
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
 from hocket.core.ids import Role
+from hocket.relay.addresses import without_mapping
 from hocket.relay.limits import MAX_FRAME_BYTES, Patience, Verdict
 from hocket.relay.ring import Cursor, Ring
 from hocket.wire import codec, limits, permissions
@@ -419,4 +420,4 @@ def _tune(sock: socket.socket) -> None:
 
 
 def _address(name: tuple[str, int]) -> HostPort:
-    return HostPort(name[0], name[1])
+    return HostPort(without_mapping(name[0]), name[1])

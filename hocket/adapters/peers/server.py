@@ -10,6 +10,7 @@ from hocket.adapters.peers.link import Owner, PeerLink
 from hocket.adapters.peers.tls import PeerIdentity
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
+from hocket.relay.addresses import without_mapping
 from hocket.relay.admission import Door
 from hocket.wire.message import Message
 
@@ -103,6 +104,8 @@ class PeerServer:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not at.is_wildcard))
             sock.bind(where)
             sock.listen(256)
         except BaseException:
@@ -123,7 +126,7 @@ class PeerServer:
                 log.warning("no more friends fit: %s", error.strerror)
                 self._pause()
                 return
-            self._let_in(sock, where[0])
+            self._let_in(sock, without_mapping(where[0]))
 
     def _let_in(self, sock: socket.socket, host: str) -> None:
         if not self._door.knock(sock, host, time.monotonic_ns()):
