@@ -119,6 +119,19 @@ class Kind(IntEnum):
     PULSE = 193
     LISTENS = 194
     TRACK_NEWS = 195
+    LEDGER_NEWS = 196
+
+    # friends who cannot reach one another, by way of the prime: 208-219
+    HOST_SEEN = 209
+    HOST_HERE = 210
+    FRIEND_COMES = 211
+    MEETING_AT = 212
+    MEET_HOST = 213
+    MEET_NOW = 214
+    CARRY = 215
+    CARRIED = 216
+    CARRY_END = 217
+    CARRY_ENDED = 218
 
     # one library on many machines: 140-169
     HOLDS_PAGE = 140
@@ -139,3 +152,6 @@ class Kind(IntEnum):
     TRACK_RESTORE = 155
     TRACK_CHANGED = 156
     GO_PLAIN = 157
+    TRACKS_ELSEWHERE = 158
+    LEAVES = 159
+    LEAVES_GET = 160

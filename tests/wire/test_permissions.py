@@ -30,6 +30,10 @@ ONLY_PEOPLE_TO = {
     "Present": {Role.FILE, Role.PRIME},
     "GetManifest": {Role.PRIME},
     "GetManifestPage": {Role.PRIME},
+    "HostHere": {Role.PRIME},
+    "MeetHost": {Role.PRIME},
+    "Carry": {Role.PRIME},
+    "CarryEnd": {Role.PRIME},
 }
 
 # Friends who listen together say to one another these and what everybody may say, and nothing else.

@@ -46,6 +46,14 @@ class Visitors:
         ):
             raise TicketRefused("no valid ticket was shown on this connection", hint="log in again")
 
+    def ticket(self, link: Link) -> Ticket:
+        """The ticket that was shown here and still holds. Raises TicketRefused, also for certified operators."""
+        ticket = self._tickets.get(link)
+        if ticket is None:
+            raise TicketRefused("no valid ticket was shown on this connection", hint="log in first")
+        self.check(link)
+        return ticket
+
     def admit_log_in(self, link: Link, now_s: float) -> None:
         """Somebody wants a seat. Raises TooManyRequests for strangers who ask too often."""
         try:

@@ -3,9 +3,21 @@
 from hocket.wire import hello
 from hocket.wire.kinds import Kind
 from hocket.wire.message import Message, registered
-from hocket.wire.messages import common, library, login, nodes, operator, planes, together, tracks
+from hocket.wire.messages import common, library, login, nodes, operator, planes, reach, together, tracks
 
-__all__ = ["common", "declared", "hello", "library", "login", "nodes", "operator", "planes", "together", "tracks"]
+__all__ = [
+    "common",
+    "declared",
+    "hello",
+    "library",
+    "login",
+    "nodes",
+    "operator",
+    "planes",
+    "reach",
+    "together",
+    "tracks",
+]
 
 
 def declared() -> dict[Kind, type[Message]]:
