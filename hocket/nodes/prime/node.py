@@ -33,6 +33,7 @@ from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
 from hocket.nodes.prime.librarian import AtHome, Librarian
 from hocket.nodes.prime.manifests import Manifests
+from hocket.nodes.prime.meeting import Meeting
 from hocket.nodes.prime.members import Members
 from hocket.nodes.prime.nursery import Nursery
 from hocket.nodes.prime.placing import Placing
@@ -42,7 +43,7 @@ from hocket.nodes.renewal import RENEW_FRESH_S, sleep_by_wall_clock
 from hocket.nodes.replica import Contexts, Replica
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
-from hocket.wire.messages import common, library, login, nodes, operator, planes, together, tracks
+from hocket.wire.messages import common, library, login, nodes, operator, planes, reach, together, tracks
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ class Prime:
         self._members = Members(config, own, self._contexts[1], self._on_removed)
         self._revoked = Revocations.lasting(config.policy.ticket_s, config.policy.session_grace_s)
         self._visitors = Visitors(node, authority.public_key, self._revoked, self.cluster_ns)
+        self._meeting = Meeting(self._visitors, self.cluster_ns)
         self._make_library(folder, node)
         self._admission = Admission(
             authority, records, self._members, self._revoked, config.policy, lambda: self.address, self._clock
@@ -250,6 +252,8 @@ class Prime:
             case together.GetManifestPage():
                 self._visitors.check(link)
                 return await self._manifests.page(message)
+            case reach.HostHere() | reach.MeetHost() | reach.Carry() | reach.CarryEnd():
+                return await self._meeting.take(link, message)
         if link.sender_role is Role.OPERATOR:
             self._visitors.check(link)
             return await self._for_operator(message)
@@ -257,6 +261,7 @@ class Prime:
 
     def on_closed(self, link: Link, error: HocketError) -> None:
         self._visitors.forget(link)
+        self._meeting.gone(link)
         if link.peer.role in nodes.REGISTERING:
             if self._members.is_current(link):
                 self._librarian.away(link.peer.node)
