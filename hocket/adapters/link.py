@@ -7,12 +7,12 @@ own sockets (`hocket.adapters.streaming`), speaking the same frames.
 import asyncio
 import logging
 import os
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 from hocket.adapters.clocks import random_bytes
-from hocket.adapters.crowd import MAX_OF_ONE_HOST, Crowd
 from hocket.adapters.tls import certified
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
@@ -49,6 +49,11 @@ class Owner(Protocol):
         ...
 
 
+AtOnce = Mapping[type[Message], Callable[["Link", Any], Message]]
+"""Requests that are answered within the very wake-up that brought them, each with who answers it (or raises
+HocketError). A task each, run in the loop's next turn, costs more than a short answer does."""
+
+
 class Link(asyncio.BufferedProtocol):
     """A connection after (or during) its opening. Made by `connect` and `LinkServer`.
 
@@ -63,9 +68,11 @@ class Link(asyncio.BufferedProtocol):
         on_made: Callable[["Link"], None] | None = None,
         on_opened: Callable[["Link"], None] | None = None,
         believe: bool = False,
+        at_once: AtOnce | None = None,
     ) -> None:
         self._mine = mine
         self._owner = owner
+        self._at_once = at_once or {}
         self._on_made = on_made
         self._on_opened = on_opened
         self._believe = believe
@@ -80,6 +87,7 @@ class Link(asyncio.BufferedProtocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._hello_timer: asyncio.TimerHandle | None = None
         self._error: HocketError | None = None
+        self._early: list[Frame | HocketError] = []  # came with the end of the TLS handshake, before `connection_made`
         self.peer_address = HostPort("?", 0)
         self.own_address = HostPort("?", 0)  # this side's end: an address of ours that the peer can reach
         self.opened: asyncio.Future[None] = self._loop.create_future()
@@ -130,8 +138,21 @@ class Link(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self, error: HocketError | None = None) -> None:
+        """Close without a farewell, which would wait for the peer's."""
+        self._finish(error or NotReachable("given up on this side", code=ErrorCode.CONNECTION_LOST))
+        if self._transport is not None:
+            self._transport.abort()
+
     async def wait_closed(self) -> None:
+        """Until a link that was connected is connected no more."""
         await asyncio.shield(self.closed)
+
+    async def give_up(self) -> None:
+        """Abort, and wait until nothing is left of the connection, however far it came."""
+        self.abort()
+        if self._transport is not None:
+            await self.wait_closed()
 
     def expect_raw(self, max_raw_bytes: int) -> None:
         """Allow raw bodies up to this size from the peer."""
@@ -141,6 +162,9 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if self._error is not None:
+            self._transport.abort()
+            return
         self._transport.set_write_buffer_limits(high=MAX_BACKLOG_BYTES)
         self.peer_address = _address(transport.get_extra_info("peername"))
         self.own_address = _address(transport.get_extra_info("sockname"))
@@ -156,15 +180,30 @@ class Link(asyncio.BufferedProtocol):
         self._opening = Opening(self._mine, who, self._believe)
         self._hello_timer = self._loop.call_later(limits.HELLO_TIMEOUT_S, self._said_nothing)
         self._send(codec.encode(self._mine))
+        early, self._early = self._early, []
+        self._take_all(early)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._decoder.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
+        came: list[Frame | HocketError]
         try:
-            for frame in self._decoder.advance(nbytes):
+            came = [*self._decoder.advance(nbytes)]
+        except HocketError as error:
+            came = [error]
+        if self._transport is None:
+            self._early += came
+        else:
+            self._take_all(came)
+
+    def _take_all(self, came: list[Frame | HocketError]) -> None:
+        try:
+            for frame in came:
                 if self._error is not None:
                     return
+                if isinstance(frame, HocketError):
+                    raise frame
                 self._take(frame)
         except HocketError as error:
             log.info("%s: closing: %s", self.peer_address, error)
@@ -175,9 +214,7 @@ class Link(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         log.info("%s reads too slowly: cut off", self.peer_address)
-        self._finish(ProtocolError(f"the peer left {MAX_BACKLOG_BYTES} bytes unread"))
-        assert self._transport is not None
-        self._transport.abort()
+        self.abort(ProtocolError(f"the peer left {MAX_BACKLOG_BYTES} bytes unread"))
 
     def resume_writing(self) -> None: ...
 
@@ -213,8 +250,7 @@ class Link(asyncio.BufferedProtocol):
     def _take_hello(self, frame: Frame) -> None:
         message = codec.decode(frame)
         if isinstance(message, ErrorReply):
-            self._finish(message.error())
-            self._abort()
+            self.abort(message.error())
             return
         if not isinstance(message, Hello) or self._opening is None:
             raise ProtocolError(f"{type(message).__name__} before HELLO")
@@ -250,8 +286,7 @@ class Link(asyncio.BufferedProtocol):
     def _take_message(self, frame: Frame) -> None:
         message = codec.decode(frame)
         if isinstance(message, ErrorReply):
-            self._finish(message.error())
-            self._abort()
+            self.abort(message.error())
             return
         if isinstance(message, Hello):
             raise ProtocolError("a second HELLO on one connection")
@@ -262,25 +297,34 @@ class Link(asyncio.BufferedProtocol):
                 raise
             self._reply(frame.correlation, error)
             return
+        if (at_once := self._at_once.get(type(message))) is not None:
+            self._answer_at_once(at_once, message, frame.correlation)
+            return
         if len(self._tasks) >= MAX_HANDLED_AT_ONCE:
             raise ProtocolError("too many requests at once", code=ErrorCode.TOO_MANY_REQUESTS)
         task = self._loop.create_task(self._handle(message, frame.correlation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _answer_at_once(self, answer: Callable[["Link", Any], Message], message: Message, correlation: int) -> None:
+        try:
+            found: Message | HocketError = answer(self, message)
+        except Exception as error:
+            found = _for_peer(error, message)
+        self._conclude(message, correlation, found)
+
     async def _handle(self, message: Message, correlation: int) -> None:
         answer: Message | HocketError | None
         try:
             answer = await self._owner.on_message(self, message)
-        except HocketError as error:
-            answer = error
-        except Exception:
-            log.exception("a bug while answering %s", type(message).__name__)
-            answer = HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
-        if type(message).reply is None:
-            return
+        except Exception as error:
+            answer = _for_peer(error, message)
+        if type(message).reply is not None:
+            self._conclude(message, correlation, answer if answer is not None else Done())
+
+    def _conclude(self, message: Message, correlation: int, answer: Message | HocketError) -> None:
         try:
-            self._reply(correlation, answer if answer is not None else Done())
+            self._reply(correlation, answer)
         except ProtocolError as error:  # too large for one message
             log.error("the answer to %s: %s", type(message).__name__, error)
             self._reply(correlation, error)
@@ -313,10 +357,6 @@ class Link(asyncio.BufferedProtocol):
         finally:
             self._waiting.pop(correlation, None)
 
-    def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
     def _finish(self, error: HocketError) -> None:
         if self._error is not None:
             return
@@ -339,6 +379,14 @@ class Link(asyncio.BufferedProtocol):
             self._owner.on_closed(self, error)
 
 
+def _for_peer(error: Exception, message: Message) -> HocketError:
+    """What the peer is told when an answer fails."""
+    if isinstance(error, HocketError):
+        return error
+    log.error("a bug while answering %s", type(message).__name__, exc_info=error)
+    return HocketError("the node stumbled over a bug; its log tells more", code=ErrorCode.BUG)
+
+
 def _address(name: tuple[Any, ...] | None) -> HostPort:
     return HostPort(name[0], name[1]) if name else HostPort("?", 0)
 
@@ -357,10 +405,11 @@ async def connect(
     expect: tuple[Role, NodeId | None],
     believe: bool = False,
     timeout_s: float = limits.HELLO_TIMEOUT_S,
+    sock: socket.socket | None = None,
 ) -> Link:
     """Connect, shake hands, exchange HELLOs. `expect` is the role, and the id if known, that must answer.
 
-    `context` None: a plain connection. `believe`: see `hocket.wire.hello.Opening`.
+    `context` None: a plain connection. `believe`: see `hocket.wire.hello.Opening`. `sock`: connected there already.
     Raises NotReachable, ProtocolError (version, wrong peer), Refused (the peer's reason).
     """
     loop = asyncio.get_running_loop()
@@ -373,34 +422,37 @@ async def connect(
             "ssl_handshake_timeout": timeout_s,
             "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT_S,
         }
-    transport: asyncio.BaseTransport | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            transport, _ = await loop.create_connection(lambda: link, address.host, address.port, **tls_options)
+            if sock is not None:
+                await loop.create_connection(lambda: link, sock=sock, **tls_options)
+            else:
+                await loop.create_connection(lambda: link, address.host, address.port, **tls_options)
             await asyncio.shield(link.opened)
-    except TimeoutError:
-        _give_up(transport)
-        raise NotReachable(f"{address} did not answer within {timeout_s:g} s", code=ErrorCode.TIMED_OUT) from None
-    except ssl.SSLCertVerificationError as error:
-        raise HocketError(
-            f"{address} shows a certificate of another cluster ({error.verify_message})",
-            code=ErrorCode.CERTIFICATE_REFUSED,
-        ) from None
-    except OSError as error:
-        _give_up(transport)
-        raise NotReachable(f"{address} cannot be reached: {_reason(error)}", hint="is it running there?") from None
-    except ValueError:  # of the resolver: no name has such letters, or so many
-        raise NotReachable(f"{str(address)!r} is no address", hint="write HOST:PORT, as in 192.168.1.5:50001") from None
-    except BaseException:
-        _give_up(transport)
+        check_peer(link, expect, address)
+    except BaseException as error:
+        await link.give_up()
+        if (reason := _why_not(error, address, timeout_s)) is not None:
+            raise reason from None
         raise
-    check_peer(link, expect, address)
     return link
 
 
-def _give_up(transport: asyncio.BaseTransport | None) -> None:
-    if transport is not None:
-        cast(asyncio.Transport, transport).abort()
+def _why_not(error: BaseException, address: HostPort, timeout_s: float) -> HocketError | None:
+    """What a failure to connect means, if that is not plain from it."""
+    match error:
+        case TimeoutError():
+            return NotReachable(f"{address} did not answer within {timeout_s:g} s", code=ErrorCode.TIMED_OUT)
+        case ssl.SSLCertVerificationError():
+            return HocketError(
+                f"{address} shows a certificate of another cluster ({error.verify_message})",
+                code=ErrorCode.CERTIFICATE_REFUSED,
+            )
+        case OSError():
+            return NotReachable(f"{address} cannot be reached: {_reason(error)}", hint="is it running there?")
+        case ValueError():  # of the resolver: no name has such letters, or so many
+            return NotReachable(f"{str(address)!r} is no address", hint="write HOST:PORT, as in 192.168.1.5:50001")
+    return None
 
 
 def _reason(error: OSError) -> str:
@@ -420,77 +472,3 @@ def check_peer(link: Link, expect: tuple[Role, NodeId | None], address: HostPort
     )
     link.close(error)
     raise error
-
-
-class LinkServer:
-    """Accepts links on one address and keeps them until `stop`."""
-
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        role: Role,
-        node: NodeId,
-        owner: Owner,
-        on_opened: Callable[[Link], None] | None = None,
-    ) -> None:
-        self._context = context
-        self._role = role
-        self._node = node
-        self._owner = owner
-        self._on_opened = on_opened
-        self._server: asyncio.Server | None = None
-        self._links: set[Link] = set()
-        self._strangers = Crowd(MAX_OF_ONE_HOST)
-        self.address = HostPort("?", 0)
-
-    @property
-    def links(self) -> frozenset[Link]:
-        return frozenset(self._links)
-
-    @property
-    def is_listening(self) -> bool:
-        return self._server is not None
-
-    async def start(self, address: HostPort) -> HostPort:
-        """Listen; port 0 takes a free one. Returns the address taken. Raises HocketError (PORT_BUSY)."""
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(
-                self._make_link,
-                address.host,
-                address.port,
-                ssl=self._context,
-                backlog=1024,
-                ssl_handshake_timeout=limits.HELLO_TIMEOUT_S,
-                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-            )
-        except (OSError, ValueError) as error:
-            raise HocketError(
-                f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}",
-                code=ErrorCode.PORT_BUSY,
-                hint="another program has the port, or the address is not of this machine; choose another --listen",
-            ) from None
-        taken = self._server.sockets[0].getsockname()
-        self.address = HostPort(taken[0], taken[1])
-        return self.address
-
-    def _make_link(self) -> Link:
-        mine = hello(self._role, self._node)
-        return Link(mine, self._owner, on_made=self._keep, on_opened=self._on_opened)
-
-    def _keep(self, link: Link) -> None:
-        self._links.add(link)
-        link.closed.add_done_callback(lambda _: self._links.discard(link))
-        if link.is_stranger:
-            self._strangers.enter(link.peer_address.host, link.closed)
-
-    async def stop(self) -> None:
-        """Close the port and every link. Safe to call twice."""
-        if self._server is not None:
-            self._server.close()
-        for link in self.links:
-            link.close()
-        await asyncio.gather(*(link.wait_closed() for link in self.links))
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None

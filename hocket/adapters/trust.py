@@ -175,7 +175,7 @@ async def connect_to_prime(
     try:
         await asyncio.to_thread(known.remember, address.at, met)
     except BaseException:
-        link.close()
+        await link.give_up()
         raise
     return link, met, True
 

@@ -151,7 +151,7 @@ class Session:
             login = Login(user, password, at.seat, self._wallet.public_key)
             return link, await link.request(login, LoggedIn, LOGIN_TIMEOUT_S)
         except BaseException:
-            link.close()
+            await link.give_up()
             raise
 
     def _settle(self, link: Link, reply: LoggedIn, at: LoginAt) -> None:
@@ -215,7 +215,7 @@ class Session:
             else:
                 self._wallet.put(reply.ticket, reply.ticket_life_s)
                 self._settle(link, reply, at)
-                old.close()
+                await old.give_up()
                 self._tell(events.SessionMoved(old.peer.node, at.node, lost.why))
                 return
             failures += 1
@@ -230,7 +230,7 @@ class Session:
             resume = Resume(self._wallet.ticket, self._wallet.proof_for(link), at.seat)
             return link, await link.request(resume, LoggedIn, LOGIN_TIMEOUT_S), at
         except BaseException:
-            link.close()
+            await link.give_up()
             raise
 
     async def _find_resumption(self, avoid: tuple[NodeId, ...]) -> LoginAt:

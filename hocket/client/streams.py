@@ -82,7 +82,7 @@ class StreamLine:
         try:
             await shown.show()
         except BaseException:
-            link.close()
+            await link.give_up()
             raise
         self._link = link
         if not link.is_open:

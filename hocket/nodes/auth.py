@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable
 
 from hocket.adapters.clocks import SystemClock, random_bytes
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.passwords import Passwords
 from hocket.adapters.tls import Credentials, reload_context, server_context
 from hocket.auth.accounts import Rights, User, judge_login

@@ -12,7 +12,8 @@ import msgspec
 from hocket.adapters.authority import save_credentials
 from hocket.adapters.certificates import new_key_pem, request_certificate
 from hocket.adapters.datafolder import DataFolder
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.primefiles import keep_music_folder
 from hocket.adapters.tls import Credentials, node_client_context, reload_context, server_context
 from hocket.control.children import Child

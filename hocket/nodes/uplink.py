@@ -98,20 +98,16 @@ class Uplink:
     async def run(self) -> None:
         """Until cancelled. Raises HocketError when the prime refuses the node for good."""
         retry_s = FIRST_RETRY_S
-        try:
-            while True:
-                try:
-                    await self._stay_connected()
-                    retry_s = FIRST_RETRY_S
-                except HocketError as error:
-                    if error.code in _FOR_GOOD:
-                        raise
-                    log.debug("no prime: %s", error)
-                    await asyncio.sleep(max(retry_s, error.retry_s))
-                    retry_s = min(MAX_RETRY_S, retry_s * 2)
-        finally:
-            if self._link is not None:
-                self._link.close()
+        while True:
+            try:
+                await self._stay_connected()
+                retry_s = FIRST_RETRY_S
+            except HocketError as error:
+                if error.code in _FOR_GOOD:
+                    raise
+                log.debug("no prime: %s", error)
+                await asyncio.sleep(max(retry_s, error.retry_s))
+                retry_s = min(MAX_RETRY_S, retry_s * 2)
 
     async def on_message(self, link: links.Link, message: Message) -> Message | None:
         if isinstance(message, Supervised):
@@ -144,6 +140,7 @@ class Uplink:
                 await self._beat(link)
         finally:
             link.close()
+            await link.wait_closed()
 
     async def _pause(self, heartbeat_s: float) -> None:
         try:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from hocket.adapters import link as links
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters import linkserver
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.tls import listener_context, node_client_context, server_context, stranger_context
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError, Refused
@@ -375,7 +377,7 @@ def test_nobody_there() -> None:
 
 
 def test_one_address_has_only_so_many_connections_without_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "MAX_OF_ONE_HOST", 3)
+    monkeypatch.setattr(linkserver, "MAX_OF_ONE_HOST", 3)
 
     async def test(scene: Scene) -> None:
         async def come() -> Link:

@@ -17,7 +17,8 @@ from typing import Self, TypeVar
 import msgspec
 from blake3 import blake3
 
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.tls import server_context
 from hocket.auth.accounts import Rights
 from hocket.auth.keys import SEED_BYTES, SigningKey

@@ -11,7 +11,8 @@ import pytest
 from hocket.adapters.authority import load_credentials, save_credentials
 from hocket.adapters.certificates import new_key_pem, public_key_of, read_certificate, read_request
 from hocket.adapters.datafolder import DataFolder
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.tls import Credentials, server_context
 from hocket.auth.jointokens import JoinToken, TokenRefused, new_token
 from hocket.core.address import HostPort

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from hocket.adapters import link as links
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.tls import node_client_context, server_context
 from hocket.control.actions import Introduction
 from hocket.control.view import NodeState

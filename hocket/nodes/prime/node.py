@@ -11,7 +11,8 @@ from hocket.adapters.authority import Authority
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.hosts import own_hosts
-from hocket.adapters.link import Link, LinkServer
+from hocket.adapters.link import Link
+from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.passwords import Passwords
 from hocket.adapters.primefiles import keep_address, keep_music_folder, keep_records_url, last_address
 from hocket.adapters.records import Records
