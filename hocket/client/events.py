@@ -127,9 +127,50 @@ class Ended(Event, frozen=True):
 
 
 class Hosting(Event, frozen=True):
-    """Friends can join at this address from now on."""
+    """Friends can join at this address from now on, or (in other networks) at one of `also`.
+
+    `mapping`: what the router says where it was asked: mapped, behind_another_router, refused, none; else empty.
+    """
 
     address: str
+    also: tuple[str, ...] = ()
+    mapping: str = ""
+    why: str = ""
+
+
+class InviteState(msgspec.Struct, frozen=True):
+    """One invite of this session. `friends`: who came by it."""
+
+    id: str
+    uses_left: int
+    uses: int
+    scope: str
+    expires_in_s: int
+    friends: tuple[str, ...] = ()
+    revoked: bool = False
+
+
+class Invited(Event, frozen=True):
+    """A new invite, to be sent to a friend. `scope`: listen, or control (may pause, seek, skip and suggest)."""
+
+    id: str
+    invite: str
+    uses: int
+    scope: str
+    expires_in_s: int
+
+
+class Invites(Event, frozen=True):
+    """All invites of this session that have not expired: when asked for, and when one was made, used or revoked."""
+
+    invites: tuple[InviteState, ...]
+
+
+class Revoked(Event, frozen=True):
+    """Nobody comes in by this invite any more. `friends` came by it, and stay until they leave or are sent away."""
+
+    id: str
+    friends: tuple[str, ...]
 
 
 class PeerJoined(Event, frozen=True):

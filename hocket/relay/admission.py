@@ -1,12 +1,12 @@
 """Who may come in: floods of strangers, connections that say nothing, guests and the banned."""
 
 import ipaddress
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import UserName
-from hocket.relay.invites import InviteBook, Scope
+from hocket.relay.invites import InviteBook, InviteRefused, Scope
 from hocket.relay.keys import PeerId, peer_id
 from hocket.relay.limits import JOINS, JOINS_PER_ADDRESS, MAX_SILENCE_NS, Buckets, TokenBucket
 
@@ -14,6 +14,9 @@ MAX_PENDING = 64
 """Strangers' connections that have not said HELLO yet; as many again are kept for known addresses."""
 
 MAX_ADDRESSES = 1_024
+RETURN_S = 60
+"""Who was in comes in again for so long, whatever became of the invite: a lost connection is no leave-taking."""
+
 MAX_FRIENDS = 256
 MAX_BANS = 256
 
@@ -96,10 +99,23 @@ class GuestList:
         self._host_key = host_key
         self._guests: dict[PeerId, Guest] = {}
         self._banned: dict[UserName, int] = {}
+        self._returning: dict[PeerId, tuple[Scope, int]] = {}  # rights, until when
 
     @property
     def guests(self) -> tuple[Guest, ...]:
         return tuple(self._guests.values())
+
+    def bans(self, now_s: int) -> tuple[tuple[UserName, int], ...]:
+        """Who is out, and until when; for a successor."""
+        return tuple((user, until_s) for user, until_s in self._banned.items() if until_s > now_s)
+
+    def inherit_bans(self, bans: Iterable[tuple[UserName, int]]) -> None:
+        """Go on from what an earlier host decided."""
+        self._banned.update(bans)
+
+    def expect(self, peers: Iterable[PeerId], now_s: int) -> None:
+        """These were in with the host before me; who came by an invite shows it again, for its rights."""
+        self._returning.update((peer, (self.bare_scope, now_s + RETURN_S)) for peer in peers)
 
     def admit(self, user: UserName, key: bytes, token: bytes | None, now_s: int) -> Guest:
         """A certified user wants in, with an invite's token or None. Its own earlier connection gives way.
@@ -115,22 +131,37 @@ class GuestList:
             )
         if len(self._guests) >= MAX_FRIENDS and peer_id(key) not in self._guests:
             raise HocketError(f"{MAX_FRIENDS} friends are listening already", code=ErrorCode.NODE_FULL)
-        guest = Guest(user, key, self._scope(user, token, now_s))
+        guest = Guest(user, key, self._scope(user, key, token, now_s))
         self._guests[guest.id] = guest
         return guest
 
-    def _scope(self, user: UserName, token: bytes | None, now_s: int) -> Scope:
+    def _scope(self, user: UserName, key: bytes, token: bytes | None, now_s: int) -> Scope:
+        before, until_s = self._returning.get(peer_id(key), (None, 0))
         if token is not None:
-            return self.book.redeem(token, user, now_s)
+            try:
+                return self.book.redeem(token, user, now_s)
+            except InviteRefused:
+                if before is None or until_s < now_s:
+                    raise
+        if before is not None and until_s >= now_s:
+            return before
         if self.invite_only:
             raise HocketError(
                 "this session is for those with an invite", code=ErrorCode.NOT_ALLOWED, hint="ask the host for one"
             )
         return self.bare_scope
 
-    def left(self, peer: PeerId) -> None:
-        """A friend is gone."""
+    def left(self, peer: PeerId, now_s: int) -> None:
+        """A friend's connection is gone; it may come back soon."""
+        guest = self._guests.pop(peer, None)
+        self._returning = {one: kept for one, kept in self._returning.items() if kept[1] >= now_s}
+        if guest is not None:
+            self._returning[peer] = guest.scope, now_s + RETURN_S
+
+    def send_away(self, peer: PeerId) -> None:
+        """A friend has to go; it comes in again only as anybody does."""
         self._guests.pop(peer, None)
+        self._returning.pop(peer, None)
 
     def check_control(self, peer: PeerId) -> None:
         """Raises HocketError (NOT_ALLOWED) unless this guest may pause, seek, skip and change the queue."""
@@ -158,7 +189,7 @@ class GuestList:
         self._banned[user] = now_s + for_s
         out = tuple(guest for guest in self._guests.values() if guest.user == user)
         for guest in out:
-            del self._guests[guest.id]
+            self.send_away(guest.id)
         return out
 
     def unban(self, user: UserName) -> None:

@@ -1,4 +1,4 @@
-"""Invites: `hocket://HOST:PORT#i1.…`, text that a host signs and a friend pastes.
+"""Invites: `hocket://HOST:PORT[,HOST:PORT…]#i1.…`, text that a host signs and a friend pastes.
 
 An invite names the group, the host's key by its fingerprint, until when and how often it is good and
 what it allows. The host alone checks and counts it; the friend needs only the fingerprint, to know
@@ -24,6 +24,9 @@ INVITE_ID_BYTES = 6
 MAX_USES = 200
 MAX_INVITES = 64
 """Invites that one host keeps count of at a time."""
+
+MAX_PLACES = 5
+"""Addresses of one host that a friend tries."""
 
 MAX_INVITE_S = 30 * 86_400
 """No invite is good for longer than a month."""
@@ -67,6 +70,7 @@ class Invite(msgspec.Struct, frozen=True):
     at: HostPort
     terms: Terms
     signature: bytes
+    also: tuple[HostPort, ...] = ()  # where the host may be found, too: one address for home, another for elsewhere
 
     @property
     def group(self) -> GroupId:
@@ -83,7 +87,8 @@ class Invite(msgspec.Struct, frozen=True):
         return msgspec.msgpack.encode(_Body(self.terms, self.signature))
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.at}#{MARK}{base64.urlsafe_b64encode(self.token).rstrip(b'=').decode()}"
+        places = ",".join(map(str, (self.at, *self.also)))
+        return f"{SCHEME}{places}#{MARK}{base64.urlsafe_b64encode(self.token).rstrip(b'=').decode()}"
 
 
 class JoinAddress(msgspec.Struct, frozen=True):
@@ -91,24 +96,34 @@ class JoinAddress(msgspec.Struct, frozen=True):
 
     at: HostPort
     invite: Invite | None = None
+    also: tuple[HostPort, ...] = ()
+
+    @property
+    def places(self) -> tuple[HostPort, ...]:
+        """All that are to be tried."""
+        return (self.at, *self.also)
 
     @classmethod
     def parse(cls, text: str, default_port: int | None = None) -> "JoinAddress":
-        """Read HOST[:PORT] or an invite. Raises BadAddress, or InviteRefused for an invite that is damaged."""
+        """Read HOST[:PORT] or an invite; of its addresses the first MAX_PLACES count.
+
+        Raises BadAddress, or InviteRefused for an invite that is damaged.
+        """
         bare = "".join(character for character in text if character not in _PASTE_DEBRIS)
         if not bare.lower().startswith(SCHEME):
             return cls(HostPort.parse(bare, default_port))
         where, hash_sign, fragment = bare[len(SCHEME) :].partition("#")
-        at = HostPort.parse(where.rstrip("/"), default_port)
+        at, *more = [HostPort.parse(place, default_port) for place in where.rstrip("/").split(",")[:MAX_PLACES]]
+        also = tuple(more)
         if not hash_sign:
-            return cls(at)
+            return cls(at, None, also)
         if not fragment.startswith(MARK):
             raise BadAddress(
                 f"{text.strip()!r} is no invite to listen together",
                 hint="it may be a cluster's address: those go behind --prime",
             )
         body = _read(_decode(fragment[len(MARK) :]))
-        return cls(at, Invite(at, body.terms, body.signature))
+        return cls(at, Invite(at, body.terms, body.signature, also), also)
 
 
 def _decode(text: str) -> bytes:
@@ -144,6 +159,17 @@ class Counted(msgspec.Struct, frozen=True, array_like=True):
     friends: tuple[str, ...] = ()
     revoked: bool = False
 
+    def with_news(self, other: "Counted") -> "Counted":
+        """What both know of one invite: whatever order news of it comes in, nobody gets in more often by it."""
+        return Counted(
+            self.id,
+            min(self.expires_s, other.expires_s),
+            min(self.uses_left, other.uses_left),
+            self.scope if self.scope is other.scope else Scope.LISTEN,
+            tuple(dict.fromkeys((*self.friends, *other.friends)))[:MAX_USES],
+            self.revoked or other.revoked,
+        )
+
 
 @dataclass(slots=True)
 class InviteBook:
@@ -165,6 +191,7 @@ class InviteBook:
         life_s: int,
         uses: int = 1,
         scope: Scope = Scope.LISTEN,
+        also: Sequence[HostPort] = (),
     ) -> Invite:
         """Make an invite from INVITE_ID_BYTES random bytes.
 
@@ -179,7 +206,7 @@ class InviteBook:
         key = bytes.fromhex(fingerprint(self.host_keys[0]))
         terms = Terms(bytes.fromhex(self.group), key, randomness, now_s + life_s, uses, scope)
         self._counted[terms.id] = Counted(terms.id, terms.expires_s, uses, scope)
-        return Invite(at, terms, sign(canonical(terms)))
+        return Invite(at, terms, sign(canonical(terms)), tuple(also)[: MAX_PLACES - 1])
 
     def redeem(self, token: bytes, friend: str, now_s: int) -> Scope:
         """A friend (a user's name) shows an invite; what it may do. Who comes back does not use it up again.
@@ -202,13 +229,13 @@ class InviteBook:
         self._counted[terms.id] = known
         return known.scope
 
-    def revoke(self, invite_id: bytes) -> tuple[str, ...]:
-        """Withdraw an invite; who came by it. Nothing happens where it is unknown or expired."""
+    def revoke(self, invite_id: bytes) -> Counted | None:
+        """Withdraw an invite: nobody comes in by it any more. Who came by it stays; None where it is unknown."""
         known = self._counted.get(invite_id)
         if known is None:
-            return ()
-        self._counted[invite_id] = msgspec.structs.replace(known, revoked=True)
-        return known.friends
+            return None
+        self._counted[invite_id] = known = msgspec.structs.replace(known, revoked=True)
+        return known
 
     def counted(self, now_s: int) -> tuple[Counted, ...]:
         """All that is remembered, for the host's list and for its successor."""
@@ -217,7 +244,9 @@ class InviteBook:
 
     def inherit(self, counted: Sequence[Counted], now_s: int) -> None:
         """Go on from what an earlier host remembered."""
-        self._counted.update({one.id: one for one in counted[:MAX_INVITES]})
+        for one in counted[:MAX_INVITES]:
+            known = self._counted.get(one.id)
+            self._counted[one.id] = one if known is None else known.with_news(one)
         self._forget(now_s)
 
     def _check(self, body: _Body, now_s: int) -> None:

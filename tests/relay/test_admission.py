@@ -4,7 +4,16 @@ from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import UserName
-from hocket.relay.admission import MAX_ADDRESSES, MAX_BANS, MAX_FRIENDS, MAX_PENDING, Door, GuestList, network_of
+from hocket.relay.admission import (
+    MAX_ADDRESSES,
+    MAX_BANS,
+    MAX_FRIENDS,
+    MAX_PENDING,
+    RETURN_S,
+    Door,
+    GuestList,
+    network_of,
+)
 from hocket.relay.invites import InviteBook, InviteRefused, Scope
 from hocket.relay.keys import GroupId
 from hocket.relay.limits import JOINS, JOINS_PER_ADDRESS, MAX_SILENCE_NS
@@ -96,7 +105,7 @@ def guests(*, invite_only: bool = False, bare_scope: Scope = Scope.LISTEN) -> Gu
 
 
 def token(of: GuestList, scope: Scope = Scope.LISTEN) -> bytes:
-    return of.book.mint(HostPort("h", 1), HOST.sign, b"random", NOW_S, 60, 1, scope).token
+    return of.book.mint(HostPort("h", 1), HOST.sign, b"random", NOW_S, 3_600, 1, scope).token
 
 
 def test_a_user_of_the_cluster_comes_by_a_bare_address() -> None:
@@ -104,7 +113,7 @@ def test_a_user_of_the_cluster_comes_by_a_bare_address() -> None:
     guest = listed.admit(UserName("Anna"), ANNA.key, None, NOW_S)
     assert (guest.id, guest.scope) == (ANNA.id, Scope.LISTEN)
     assert listed.guests == (guest,)
-    listed.left(ANNA.id)
+    listed.left(ANNA.id, NOW_S)
     assert not listed.guests
 
 
@@ -129,7 +138,7 @@ def test_only_those_who_may_control_do() -> None:
     listed.grant(ANNA.id, Scope.LISTEN)
     with pytest.raises(HocketError, match="not control"):
         listed.check_control(ANNA.id)
-    listed.left(ANNA.id)
+    listed.left(ANNA.id, NOW_S)
     listed.grant(ANNA.id, Scope.CONTROL)
     with pytest.raises(HocketError, match="not control"):
         listed.check_control(ANNA.id)
@@ -174,3 +183,56 @@ def test_a_full_session_takes_nobody_but_who_is_in_already() -> None:
     assert refused.value.code is ErrorCode.NODE_FULL
     listed.admit(UserName("u7"), (7).to_bytes(32, "big"), None, NOW_S)
     assert len(listed.guests) == MAX_FRIENDS
+
+
+def test_who_lost_its_connection_comes_back_whatever_became_of_its_invite() -> None:
+    listed = guests(invite_only=True)
+    shown = token(listed, Scope.CONTROL)
+    listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S)
+    (counted,) = listed.book.counted(NOW_S)
+    listed.book.revoke(counted.id)
+    listed.left(ANNA.id, NOW_S)
+    assert listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S + RETURN_S).scope is Scope.CONTROL
+    listed.left(ANNA.id, NOW_S + RETURN_S)
+    with pytest.raises(InviteRefused, match="withdrawn"):
+        listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S + 2 * RETURN_S + 1)
+
+
+def test_who_lost_its_connection_is_told_by_its_key_not_its_name() -> None:
+    listed = guests(invite_only=True)
+    listed.admit(UserName("Anna"), ANNA.key, token(listed), NOW_S)
+    listed.left(ANNA.id, NOW_S)
+    with pytest.raises(HocketError, match="with an invite"):
+        listed.admit(UserName("Anna"), Person("another login").key, None, NOW_S)
+
+
+def test_who_was_sent_away_needs_an_invite_that_is_good() -> None:
+    listed = guests(invite_only=True)
+    shown = token(listed)
+    listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S)
+    (counted,) = listed.book.counted(NOW_S)
+    listed.book.revoke(counted.id)
+    listed.send_away(ANNA.id)
+    listed.left(ANNA.id, NOW_S)
+    with pytest.raises(InviteRefused, match="withdrawn"):
+        listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S)
+
+
+def test_a_successor_lets_in_whom_the_host_had_let_in_and_nobody_who_was_banned() -> None:
+    first = guests(invite_only=True)
+    first.ban(UserName("Mallory"), NOW_S, 60)
+    heir = guests(invite_only=True)
+    heir.inherit_bans(first.bans(NOW_S))
+    heir.expect([ANNA.id, Person("mallory").id], NOW_S)
+    assert heir.admit(UserName("Anna"), ANNA.key, None, NOW_S + RETURN_S).scope is Scope.LISTEN
+    with pytest.raises(HocketError, match="does not want you"):
+        heir.admit(UserName("Mallory"), Person("mallory").key, None, NOW_S)
+    with pytest.raises(HocketError, match="with an invite"):
+        heir.admit(UserName("Ben"), Person("ben").key, None, NOW_S)
+
+
+def test_who_returns_with_an_invite_has_the_rights_of_the_invite() -> None:
+    heir = guests()
+    shown = token(heir, Scope.CONTROL)
+    heir.expect([ANNA.id], NOW_S)
+    assert heir.admit(UserName("Anna"), ANNA.key, shown, NOW_S).scope is Scope.CONTROL

@@ -1,4 +1,5 @@
 import string
+from random import Random
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hocket.relay.invites import (
     INVITE_ID_BYTES,
     MAX_INVITE_S,
     MAX_INVITES,
+    MAX_PLACES,
     MAX_USES,
     Counted,
     Invite,
@@ -67,6 +69,26 @@ def test_what_comes_along_with_pasting_does_no_harm(frame: str) -> None:
     text = str(mint(book()))
     framed = frame.format(text.removeprefix("hocket") if "HOCKET" in frame else text)
     assert JoinAddress.parse(framed) == JoinAddress.parse(text)
+
+
+def test_a_host_at_home_and_elsewhere_has_an_address_for_both() -> None:
+    also = [HostPort("203.0.113.9", 4000), HostPort("2001:db8::7", 25566)]
+    mine = book()
+    invite = mine.mint(AT, HOST.sign, b"random", NOW_S, 60, also=also)
+    assert str(invite).startswith("hocket://192.168.1.5:25566,203.0.113.9:4000,[2001:db8::7]:25566#i1.")
+    parsed = JoinAddress.parse(str(invite))
+    assert parsed.places == (AT, *also)
+    assert parsed.invite == invite
+    assert mine.redeem(parsed.invite.token, "Anna", NOW_S) is Scope.LISTEN
+
+
+def test_a_friend_tries_no_more_than_a_few_addresses() -> None:
+    many = [HostPort(f"10.0.0.{number}", 1) for number in range(20)]
+    assert JoinAddress.parse("hocket://" + ",".join(map(str, many))).places == tuple(many[:MAX_PLACES])
+    mine = book()
+    assert len(mine.mint(AT, HOST.sign, b"random", NOW_S, 60, also=many).also) == MAX_PLACES - 1
+    with pytest.raises(BadAddress):
+        JoinAddress.parse("hocket://10.0.0.1:1,,10.0.0.2:1")
 
 
 def test_a_line_broken_by_a_mail_program_is_whole_again() -> None:
@@ -150,11 +172,13 @@ def test_a_withdrawn_invite_tells_who_came_by_it_and_lets_nobody_in() -> None:
     mine = book()
     invite = mint(mine, uses=5)
     mine.redeem(invite.token, "Anna", NOW_S)
-    assert mine.revoke(invite.terms.id) == ("Anna",)
+    revoked = mine.revoke(invite.terms.id)
+    assert revoked is not None
+    assert (revoked.friends, revoked.uses_left) == (("Anna",), 4)
     for friend in ("Anna", "Ben"):
         with pytest.raises(InviteRefused, match="withdrawn"):
             mine.redeem(invite.token, friend, NOW_S)
-    assert mine.revoke(b"nobody") == ()
+    assert mine.revoke(b"nobody") is None
 
 
 @pytest.mark.parametrize(
@@ -230,3 +254,29 @@ def test_the_book_is_bounded_and_never_forgets_what_still_counts() -> None:
         mine.redeem(first.token, "Anna", NOW_S + 9)
     later = mine.mint(AT, HOST.sign, b"later!", NOW_S + 10, 60)
     assert mine.redeem(later.token, "Anna", NOW_S + 11) is Scope.LISTEN
+
+
+COUNTED = st.builds(
+    Counted,
+    st.just(b"random"),
+    st.integers(NOW_S, NOW_S + 9),
+    st.integers(0, 5),
+    st.sampled_from(Scope),
+    st.lists(st.sampled_from(["Anna", "Ben", "Clara"]), unique=True).map(tuple),
+    st.booleans(),
+)
+
+
+@given(st.lists(COUNTED, min_size=1, max_size=5), st.randoms())
+def test_in_whatever_order_news_of_an_invite_comes_the_strictest_holds(news: list[Counted], random: Random) -> None:
+    one, other = book(), book()
+    one.inherit(news, NOW_S - 1)
+    again = [*news, news[0]]
+    random.shuffle(again)
+    for single in again:
+        other.inherit([single], NOW_S - 1)
+    (first,), (second,) = one.counted(NOW_S - 1), other.counted(NOW_S - 1)
+    assert msgspec.structs.replace(second, friends=first.friends) == first
+    assert set(second.friends) == set(first.friends)
+    assert first.uses_left == min(single.uses_left for single in news)
+    assert first.revoked is any(single.revoked for single in news)

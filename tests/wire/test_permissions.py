@@ -39,7 +39,19 @@ ONLY_PEOPLE_TO = {
 # Friends who listen together say to one another these and what everybody may say, and nothing else.
 AMONG_FRIENDS = {
     *("JoinFriend", "AskTime", "LineNews", "ReignNews", "HandoverNews", "QueueNews", "AskManifest", "AskPage"),
-    *("TimeIs", "AskLeaf", "LeafNews", "Report", "Members", "Parents", "Wish", "Pulse", "Listens", "TrackNews"),
+    *(
+        "TimeIs",
+        "AskLeaf",
+        "LeafNews",
+        "LedgerNews",
+        "Report",
+        "Members",
+        "Parents",
+        "Wish",
+        "Pulse",
+        "Listens",
+        "TrackNews",
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from hocket.adapters.peers import PeerLink
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.together.baton import Baton
+from hocket.client.together.dialling import by_answer
 from hocket.client.together.hall import Friend
 from hocket.client.together.party import Party
 from hocket.client.together.timed import OpenOutput, TimedPlayer
@@ -71,7 +72,7 @@ class Above:
 
 
 class Follower(Party):
-    """`on_over` is called once when it is over without this side's will."""
+    """`on_over` is called once when it is over without this side's will, `on_hosting` when it hosts, or no longer."""
 
     def __init__(
         self,
@@ -79,8 +80,10 @@ class Follower(Party):
         tell: Callable[[events.Event], None],
         open_output: OpenOutput,
         on_over: Callable[[HocketError | None], None],
+        on_hosting: Callable[[bool], None],
     ) -> None:
         super().__init__(cluster, tell)
+        self._on_hosting = on_hosting
         self.hall.fetches = False
         self.timed = TimedPlayer(self.clock, self.store.reader, open_output, tell)
         self.store.on_change = self.timed.changed
@@ -106,12 +109,26 @@ class Follower(Party):
             except HocketError as error:
                 log.warning("nobody can be passed the music on to: %s", error)
         self._token = address.invite.token if address.invite is not None else b""
-        await self._come_in(address.at, address)
+        at = await self._come_in_somewhere(address)
         self.run()
         host = self._host
         assert host is not None
         assert isinstance(host.user_data, Above)
-        self.tell(events.Joined(host.user_data.name, str(address.at)))
+        self.tell(events.Joined(host.user_data.name, str(at)))
+
+    async def _come_in_somewhere(self, address: JoinAddress) -> HostPort:
+        *others, last = await by_answer(address.places)
+        for at in others:
+            try:
+                await self._come_in(at, address)
+            except Refused:
+                raise
+            except HocketError as error:
+                log.info("%s: %s", at, error)
+            else:
+                return at
+        await self._come_in(last, address)
+        return last
 
     async def _come_in(self, at: HostPort, address: JoinAddress | None = None) -> None:
         """Connect to the host; with an address for the first time, else again or to its successor."""
@@ -358,6 +375,7 @@ class Follower(Party):
         claim = self.succession.reign.claim
         self.timeline.follow(claim.epoch, claim.host_key)
         self.lead()
+        self.steward.inherit()
         self.hall.fetches = True
         now_ns = self.clock.now_ns()
         if now_ns is not None:
@@ -368,8 +386,7 @@ class Follower(Party):
         for friend in self.hall.friends:
             self.hall.listen(friend, True)
         self.tell(events.Moved(str(before or ""), "me", "the host is gone"))
-        if self.server.address is not None:
-            self.tell(events.Hosting(str(self.server.address)))
+        self._on_hosting(True)
         self.announce()
 
     def _is_played_out(self) -> bool:
@@ -402,6 +419,7 @@ class Follower(Party):
         at = _address(host.address) if host is not None else None
         if decision.yielded:
             self.hall.fetches = False
+            self._on_hosting(False)
         old, self._host = self._host, None
         if old is not None:
             old.user_data = None

@@ -12,6 +12,7 @@ from hocket.client.cluster import Cluster
 from hocket.client.together.circle import Circle
 from hocket.client.together.hall import Friend
 from hocket.client.together.reception import Reception
+from hocket.client.together.steward import Steward
 from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, ProtocolError
@@ -34,6 +35,7 @@ from hocket.wire.messages.together import (
     HandoverNews,
     JoinFriend,
     LeafNews,
+    LedgerNews,
     LineNews,
     Members,
     Parents,
@@ -58,6 +60,7 @@ class Party(Circle):
     def __init__(self, cluster: Cluster, tell: Callable[[events.Event], None]) -> None:
         super().__init__(self, cluster, tell)
         self._reception = Reception(self)
+        self.steward = Steward(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._pulse = 0
@@ -72,7 +75,9 @@ class Party(Circle):
     def took(self, link: PeerLink, message: Message, correlation: int, at_ns: int) -> Message | None:
         """See `peers.Owner`."""
         if isinstance(message, JoinFriend):
-            return self._reception.join(link, message)
+            welcome = self._reception.join(link, message)
+            self.steward.look()
+            return welcome
         if link.user_data is None:
             raise ProtocolError(f"{type(message).__name__} before joining", code=ErrorCode.NOT_ALLOWED)
         match message:
@@ -88,6 +93,8 @@ class Party(Circle):
                 self._take_handover(link, message)
             case QueueNews():
                 self._take_queue(link, message)
+            case LedgerNews():
+                self.steward.take(message)
             case _:
                 if isinstance(link.user_data, Friend):
                     return self._reception.hear(link.user_data, message, correlation, at_ns)
@@ -105,7 +112,9 @@ class Party(Circle):
 
     def kick(self, name: str, *, ban: bool = False) -> bool:
         """Send a friend away, for a day if so wished; False where nobody has this name."""
-        return self._reception.kick(name, ban=ban)
+        out = self._reception.kick(name, ban=ban)
+        self.steward.look()
+        return out
 
     # -- time and news
 
@@ -148,6 +157,8 @@ class Party(Circle):
                 self.hall.broadcast(ReignNews(encode(decision.reign)), but=link)
                 claim = decision.reign.claim
                 self.timeline.follow(claim.epoch, claim.host_key)
+                if decision.yielded:
+                    self.steward.resign()
                 self.follow(decision)
             case Tell() if link is not None:
                 link.send(ReignNews(encode(decision.reign)))
@@ -190,6 +201,7 @@ class Party(Circle):
         if self.is_hosting and now_s >= self._next_members_s:
             self._next_members_s = now_s + MEMBERS_S
             self.tell_members()
+            self.steward.look()
         decision = self.succession.tick(time.monotonic_ns())
         if decision is not None:
             self.decide(decision)

@@ -85,7 +85,7 @@ class Reception:
     def left(self, friend: Friend) -> None:
         """A friend's connection is gone."""
         if self._circle.is_hosting:
-            self._circle.guests.left(friend.id)
+            self._circle.guests.left(friend.id, self._circle.now_s)
         self._circle.members.pop(friend.id, None)
         if friend.is_told:
             self._circle.tell(events.PeerLeft(str(friend.name)))
@@ -131,5 +131,6 @@ class Reception:
             self._circle.guests.ban(UserName(name), self._circle.now_s, BAN_S)
         out = [friend for friend in self._circle.hall.friends if friend.name == name]
         for friend in out:
+            self._circle.guests.send_away(friend.id)
             friend.link.close(HocketError("the host has sent you away", code=ErrorCode.NOT_ALLOWED))
         return bool(out)

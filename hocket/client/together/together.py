@@ -1,10 +1,8 @@
 """What the engine and its views use: play alone, host friends, or follow one; one set of commands for all three."""
 
 import asyncio
-import contextlib
 import importlib
 import logging
-import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,6 +13,7 @@ from hocket.client.cluster import Cluster
 from hocket.client.player import Player
 from hocket.client.playing import State as PlayerState
 from hocket.client.queue import Entry
+from hocket.client.together.door import Door
 from hocket.client.together.follower import Follower
 from hocket.client.together.host import Host
 from hocket.client.together.timed import OpenOutput
@@ -23,7 +22,7 @@ from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import TrackId
 from hocket.core.settings import P2PPORT
 from hocket.core.track import Track
-from hocket.relay.invites import INVITE_ID_BYTES, JoinAddress, Scope
+from hocket.relay.invites import JoinAddress, Scope
 from hocket.wire.messages.together import Wish
 
 log = logging.getLogger(__name__)
@@ -32,11 +31,15 @@ INVITE_LIFE_S = 24 * 3600
 
 
 class TogetherOptions(msgspec.Struct, frozen=True):
-    """`host`: where to let friends in while playing, None: nowhere. `upload_bps`: of this line, 0: not limited."""
+    """`host`: where to let friends in while playing, None: nowhere. `upload_bps`: of this line, 0: not limited.
+
+    `advertise`: what friends are told instead of this machine's own addresses (port 0: the one that is listened on).
+    """
 
     host: HostPort | None = None
     invite_only: bool = False
     upload_bps: int = 0
+    advertise: HostPort | None = None
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -82,7 +85,7 @@ class Together:
         self._cluster: Cluster | None = None
         self._host: Host | None = None
         self._follower: Follower | None = None
-        self._address = ""
+        self._door = Door(tell, advertise=options.advertise)
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[HocketError | None] | None = None
@@ -108,7 +111,7 @@ class Together:
         offset_ms = 1000 * timed.error_s if timed is not None else 0.0
         return TogetherState(
             party.is_hosting,
-            self._address or _own_address(party),
+            self._door.address,
             following,
             offset_ms,
             timed is not None and timed.is_correcting,
@@ -133,10 +136,7 @@ class Together:
     async def detach(self) -> None:
         """The session ends: hand over to friends and go. Safe to call twice."""
         await self.leave()
-        host, self._host = self._host, None
-        self._address = ""
-        if host is not None:
-            await host.leave()
+        await self._stop_hosting()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._cluster = None
@@ -203,10 +203,7 @@ class Together:
             if self._player.state is not PlayerState.STOPPED:
                 await self._begin_hosting()
             return
-        host, self._host = self._host, None
-        self._address = ""
-        if host is not None:
-            await host.leave()
+        await self._stop_hosting()
 
     async def join(self, text: str) -> None:
         """Follow whoever plays at HOST:PORT, or made this invite. Raises HocketError."""
@@ -215,11 +212,9 @@ class Together:
             raise HocketError("there is no session", code=ErrorCode.SESSION_ENDED, hint="log in first")
         await asyncio.to_thread(importlib.import_module, "hocket.audio.stretch")  # numpy takes its time to load
         await self.leave()
-        if self._host is not None and self._host.server.address is not None and self._is_own(address.at):
+        if any(map(self._door.leads_to, address.places)):
             raise HocketError("you cannot follow yourself", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
-        host, self._host = self._host, None
-        if host is not None:
-            await host.leave()
+        await self._stop_hosting()
         await self._player.release()
         await self._follow(address)
 
@@ -227,6 +222,7 @@ class Together:
         """Follow nobody any more. Nothing happens if one does not."""
         follower, self._follower = self._follower, None
         if follower is not None:
+            await self._door.close()
             await follower.leave()
             self._end(None)
 
@@ -235,21 +231,25 @@ class Together:
         return None if self._over is None else await asyncio.shield(self._over)
 
     def kick(self, name: str, *, ban: bool = False) -> bool:
-        """As host: send somebody away. False where nobody has this name."""
-        party = self._follower or self._host
-        return party is not None and party.is_hosting and party.kick(name, ban=ban)
+        """As host: send somebody away, for a day if so wished. False where nobody has this name."""
+        return self._hosting().kick(name, ban=ban)
 
     def invite(self, *, life_s: int = INVITE_LIFE_S, uses: int = 1, may_control: bool = False) -> str:
         """As host: an invite to paste. Raises HocketError."""
-        party = self._follower or self._host
-        if party is None or not party.is_hosting or not self._address:
-            raise HocketError("nothing is hosted", code=ErrorCode.USAGE, hint="play something first")
-        from hocket.adapters.clocks import random_bytes
-
         scope = Scope.CONTROL if may_control else Scope.LISTEN
-        at = HostPort.parse(self._address)
-        minted = party.guests.book.mint(at, party.sign, random_bytes(INVITE_ID_BYTES), party.now_s, life_s, uses, scope)
-        return str(minted)
+        made = self._hosting().steward.invite(self._door.places, life_s, uses, scope)
+        self._tell(events.Invited(made.terms.id.hex(), str(made), uses, scope.value, life_s))
+        return str(made)
+
+    def invites(self) -> tuple[events.InviteState, ...]:
+        """As host: all that have not expired, those of hosts before me included. Raises HocketError."""
+        return self._hosting().steward.invites()
+
+    def revoke(self, invite_id: str) -> events.InviteState:
+        """As host: nobody comes in by this invite any more; who is in stays, `kick` sends away. Raises HocketError."""
+        revoked = self._hosting().steward.revoke(invite_id)
+        self._tell(events.Revoked(revoked.id, revoked.friends))
+        return revoked
 
     # -- what the engine tells
 
@@ -269,10 +269,25 @@ class Together:
             raise HocketError("you follow nobody", code=ErrorCode.USAGE)
         return self._follower
 
-    def _is_own(self, at: HostPort) -> bool:
-        assert self._host is not None
-        own = self._host.server.address
-        return own is not None and at.port == own.port and (at.is_loopback or str(at) == self._address)
+    def _hosting(self) -> Host | Follower:
+        party = self._follower or self._host
+        if party is None or not party.is_hosting or not self._door.is_open:
+            raise HocketError("nothing is hosted", code=ErrorCode.USAGE, hint="play something first")
+        return party
+
+    async def _stop_hosting(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            await self._door.close()
+            await host.leave()
+
+    def _follower_hosts(self, hosts: bool) -> None:
+        """Whom we followed is gone and it is our turn; or it is not any more."""
+        party = self._follower
+        if hosts and party is not None and party.server.address is not None:
+            self._door.open(party.server.address)
+        elif not hosts:
+            self._start(self._door.close())
 
     async def _begin_hosting(self) -> None:
         async with self._starting:
@@ -295,12 +310,11 @@ class Together:
                 self._tell(events.Error.of(error))
                 return
             self._host = host
-            self._address = str(HostPort(await _advertised(taken.host), taken.port))
-            self._tell(events.Hosting(self._address))
+            self._door.open(taken)
 
     async def _follow(self, address: JoinAddress) -> None:
         assert self._cluster is not None
-        follower = Follower(self._cluster, self._tell, self._open_output, self._lost)
+        follower = Follower(self._cluster, self._tell, self._open_output, self._lost, self._follower_hosts)
         follower.upload_bps = self._options.upload_bps
         self._over = asyncio.get_running_loop().create_future()
         try:
@@ -319,6 +333,7 @@ class Together:
     async def _leave_because(self, error: HocketError | None) -> None:
         follower, self._follower = self._follower, None
         if follower is not None:
+            await self._door.close()
             await follower.close()
             self._end(error)
 
@@ -346,6 +361,7 @@ class Together:
     async def _follow_successor(self, address: str) -> None:
         host, self._host = self._host, None
         if host is not None:
+            await self._door.close()
             await host.close()
         if self._player.state is not PlayerState.STOPPED:
             await self._player.release()
@@ -362,19 +378,3 @@ class Together:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _own_address(party: Host | Follower) -> str:
-    """Where friends find one who took over."""
-    at = party.server.address
-    return str(at) if party.is_hosting and at is not None and not at.is_wildcard else ""
-
-
-async def _advertised(host: str) -> str:
-    """An address of this machine that others may reach: for every interface, the one that leads outwards."""
-    if host not in ("0.0.0.0", "::"):
-        return host
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks for a route
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"

@@ -91,6 +91,13 @@ class QueueNews(Message, kind=Kind.QUEUE_NEWS, senders=FRIENDS, receivers=FRIEND
     queue: Large
 
 
+class LedgerNews(Message, kind=Kind.LEDGER_NEWS, senders=FRIENDS, receivers=FRIENDS):
+    """For those who may succeed the host: its rules or its count of one invite, signed by it. Not passed on."""
+
+    house: Large = b""
+    account: Large = b""
+
+
 class ManifestIs(Message, kind=Kind.MANIFEST_IS):
     """A track and its manifest, signed by the cluster."""
 
