@@ -3,22 +3,28 @@
 A message from here to the host took some time, so `remote_received - local_sent` is never less than
 the offset between the clocks; one from the host gives a bound from the other side. Plotted against
 local time the offset is a straight line (two crystals, nearly constant rates) between a cloud of
-points above and a cloud below. Of all lines that fit between, we take the middle of the widest
-strip: queues and retransmissions only move points away from it, so they do no harm.
+points above and a cloud below. Queues and retransmissions only move points away from it, so they do
+no harm: what tells is how closely the nearest points of each cloud can be touched.
 
-The width as a function of the rate is concave and piecewise linear (a sum of two minima of linear
-functions), so that its maximum is found exactly in a few cuts; only convex hulls matter, and those
-of past blocks never change. See Moon, Skelly, Towsley, "Estimation and removal of clock skew from
-network delay measurements", 1999, for support lines.
+Near its least value a delay is spread evenly or better, so a support line that leaves an average
+excess g = (mean - least) / n is exp(-loss / g) as likely as the best one. Together with what is known
+of crystals that gives each rate its likelihood, a concave and piecewise linear function less a
+parabola; rate and offset are its means. The widest strip alone, or the rate nearest to an earlier one,
+leans for half a minute on the accident of a few points (benchmarks/clocksync.py). Only convex hulls
+matter, and those of past blocks never change. See Moon, Skelly, Towsley, "Estimation and removal of
+clock skew from network delay measurements", 1999, for support lines.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
+from statistics import median
 from typing import NamedTuple
 
 import msgspec
 
 from hocket.core.clock import NS_PER_S
+from hocket.relay.supportlines import FloatPoint, Likelihood, Point, Strip, extend
 
 BUCKET_NS = NS_PER_S // 4
 """One best sample each way is kept of each bucket."""
@@ -32,29 +38,34 @@ BLOCK_NS = 10 * NS_PER_S
 BLOCKS = 12
 """Closed blocks that are kept: 120 s. Longer, and the crystals' rates are no longer straight lines."""
 
-MAX_DRIFT = 1e-3
-"""Clocks further apart than this are broken; NTP slews at half of it."""
-
 SLACK_NS = 1_000
 """Stamps may contradict one another by this much: the kernel's and ours are taken from different clocks."""
 
 ROUND_TRIPS = 256
 """Round trips that the statistics look back on: 5 to 13 s."""
 
-_DOUBT = 0.3
-"""So many expected gaps between the best samples and the true least delays pass as noise (benchmarks/clocksync.py)."""
+STRAY_NS = 5_000_000
+"""A stamp that contradicts all others by no more than this is dropped; STRAYS in a row are a step after all."""
 
-_STEADY_NS = 10 * NS_PER_S
-"""A rate that was seen for less than this is doubted more: at first a crystal's own 100 ppm are the better guess."""
+STRAYS = 3
 
-_LEARNT = 1e-4
-"""A rate is remembered once it is known better than the crystals' own tolerance."""
+_FEW = 8
+"""With fewer buckets than this all samples are counted instead of each bucket's best."""
 
-_EXACT_NS = 1e-3
-_STEPS = 64  # cuts of a piecewise linear function: a handful in practice
+_LEARNT = 1e-5
+"""A rate that is known so well is believed from then on, also after a step or a long silence."""
 
-PACES = ((500_000_000, 200), (30 * NS_PER_S, 50))
-"""(until so long after the start, exchanges a second): the first sound waits for the clock, the rate for 30 s."""
+_LEAST_GAP_NS = 50.0
+"""No clock is read more exactly than this, however alike the stamps look."""
+
+_MEDIAN = math.log(2)
+"""Median of an exponential distribution, in means."""
+
+PACES = ((NS_PER_S, 100), (30 * NS_PER_S, 50))
+"""(until so long after the start, exchanges a second): the first sound waits for the clock, the rate for 30 s.
+
+Denser does harm: in a queue that keeps the order a question waits for the one before.
+"""
 
 SLOW_PER_S = 20
 """Afterwards: still 5 in a bucket, and 1 % of a core for 256 friends."""
@@ -77,10 +88,6 @@ class Exchange(msgspec.Struct, frozen=True, array_like=True):
     def is_possible(self) -> bool:
         """False where a clock stepped between two of its own stamps."""
         return self.remote_sent_ns >= self.remote_received_ns and self.round_trip_ns >= -SLACK_NS
-
-
-Point = tuple[int, int]
-FloatPoint = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,34 +141,22 @@ class RoundTrips(NamedTuple):
     worst_ns: int
 
 
-def _extend(hull: list[Point], point: Point) -> None:
-    """Add a point to the right of a lower convex hull (Andrew's monotone chain)."""
-    x, y = point
-    while len(hull) >= 2:
-        (x1, y1), (x2, y2) = hull[-2], hull[-1]
-        if (x2 - x1) * (y - y1) > (x - x1) * (y2 - y1):
-            break
-        hull.pop()
-    hull.append(point)
-
-
 @dataclass(slots=True)
 class _Block:
-    """What is kept of BLOCK_NS of one direction: the hull of its buckets, and sums over all its samples."""
+    """The hull of BLOCK_NS of one direction's buckets."""
 
     number: int
     hull: list[Point]
-    count: int = 0
-    x_sum: int = 0
-    y_sum: int = 0
 
 
 class _Side:
     """The newest 120 s of one direction: x local time, y = delay + offset (or - offset), both in ns."""
 
-    __slots__ = ("_blocks", "_newest", "_open", "_past")
+    __slots__ = ("_bests", "_blocks", "_newest", "_open", "_past", "_young")
 
     def __init__(self, x: int) -> None:
+        self._young: list[Point] | None = []  # every sample, while there are _FEW buckets
+        self._bests: deque[Point] = deque()  # of the same blocks, by bucket
         self._open: dict[int, Point] = {}  # by bucket; these still take replies that were overtaken
         self._newest = x // BUCKET_NS
         self._blocks: deque[_Block] = deque([_Block(x // BLOCK_NS, [])])
@@ -175,10 +170,8 @@ class _Side:
         if bucket > self._newest:
             self._newest = bucket
             self._settle()
-        block = self._blocks[-1]
-        block.count += 1
-        block.x_sum += x
-        block.y_sum += y
+        if self._young is not None:
+            self._young.append((x, y))
         best = self._open.get(bucket)
         # Within a bucket 100 ppm make 25 us: without the slope the earliest or latest would win.
         if best is None or y - best[1] < slope * (x - best[0]):
@@ -192,97 +185,44 @@ class _Side:
             number = point[0] // BLOCK_NS
             if number > self._blocks[-1].number:
                 self._next_block(number)
-            _extend(self._blocks[-1].hull, point)
+            extend(self._blocks[-1].hull, point)
+            self._bests.append(point)
 
     def _next_block(self, number: int) -> None:
         while self._blocks and self._blocks[0].number < number - BLOCKS:
             self._blocks.popleft()
+        while self._bests and self._bests[0][0] // BLOCK_NS < number - BLOCKS:
+            self._bests.popleft()
         self._past = []
         for block in self._blocks:
             for point in block.hull:
-                _extend(self._past, point)
+                extend(self._past, point)
         self._blocks.append(_Block(number, []))
 
     def hull(self, x0: int, y0: int) -> list[FloatPoint]:
         """Lower hull of all, relative to an origin near it, so that floats keep the nanoseconds."""
         hull = list(self._past)
         for point in self._blocks[-1].hull:
-            _extend(hull, point)
+            extend(hull, point)
         for bucket in sorted(self._open):
-            _extend(hull, self._open[bucket])
+            extend(hull, self._open[bucket])
         return [(float(x - x0), float(y - y0)) for x, y in hull]
 
-    def mean(self, x0: int, y0: int) -> tuple[int, float, float]:
-        """How many samples, and their mean relative to an origin."""
-        count = sum([block.count for block in self._blocks])
-        x_sum = sum([block.x_sum for block in self._blocks]) - count * x0
-        y_sum = sum([block.y_sum for block in self._blocks]) - count * y0
-        return count, x_sum / count, y_sum / count
+    def excess(self, x0: int, y0: int, slope: float, least: float) -> tuple[float, float]:
+        """How far a line of this slope and height likely is from the true least delay, and the mean x of its samples.
 
-
-class _Strip:
-    """Two hulls and the widest strip between them, all relative to one origin.
-
-    A line with drift b may rise to `above(b) = min(y - b x)` over the forward points and sink to
-    `-below(b)`, `below(b) = min(y + b x)` over the backward points; the width is their sum.
-    """
-
-    __slots__ = ("backward", "forward")
-
-    def __init__(self, forward: list[FloatPoint], backward: list[FloatPoint]) -> None:
-        self.forward = forward
-        self.backward = backward
-
-    def at(self, drift: float) -> tuple[float, float]:
-        """Width of the strip at a drift, and how it changes with the drift (the tangent's slope)."""
-        above, x_above = min([(y - drift * x, x) for x, y in self.forward])
-        below, x_below = min([(y + drift * x, x) for x, y in self.backward])
-        return above + below, x_below - x_above
-
-    def lines(self, drift: float) -> tuple[float, float]:
-        """`above` and `below` at a drift."""
-        above = min([y - drift * x for x, y in self.forward])
-        below = min([y + drift * x for x, y in self.backward])
-        return above, below
-
-    def widest(self) -> tuple[float, float]:
-        """Drift within MAX_DRIFT that makes the strip widest, and that width (Kelley's cutting planes)."""
-        low, high = -MAX_DRIFT, MAX_DRIFT
-        low_width, low_slope = self.at(low)
-        high_width, high_slope = self.at(high)
-        if low_slope <= 0:
-            return low, low_width
-        if high_slope >= 0:
-            return high, high_width
-        while True:
-            drift = (high_width - high_slope * high - low_width + low_slope * low) / (low_slope - high_slope)
-            if not low < drift < high:
-                return (low, low_width) if low_width > high_width else (high, high_width)
-            width, slope = self.at(drift)
-            # Every cut removes a corner that is too high; the one that is not is the maximum.
-            if width >= low_width + low_slope * (drift - low) - _EXACT_NS:
-                return drift, width
-            if slope > 0:
-                low, low_width, low_slope = drift, width, slope
-            elif slope < 0:
-                high, high_width, high_slope = drift, width, slope
-            else:
-                return drift, width
-
-    def reach(self, start: float, width: float) -> float:
-        """The drift nearest to `start` at which the strip is at least this wide (Newton; exact on a concave f)."""
-        drift = start
-        for _ in range(_STEPS):
-            here, slope = self.at(drift)
-            if here >= width - _EXACT_NS or not slope:
-                break
-            drift += (width - here) / slope
-        return drift
-
-    def bounds(self, width: float) -> tuple[float, float]:
-        """Highest and lowest offset at the origin of any line that leaves this width; all points at x <= 0."""
-        # With the points to the left, a line that turns up ends higher: the steepest are the outermost.
-        return self.lines(self.reach(MAX_DRIFT, width))[0], -self.lines(self.reach(-MAX_DRIFT, width))[1]
+        All relative to an origin. The best of n samples that spread over s above their minimum is about s / n above
+        it. By the median: a bucket in which everything was held up tells nothing of the others.
+        """
+        points = [*self._bests, *self._open.values()]
+        if len(points) >= _FEW:
+            self._young = None
+        points = self._young or points
+        if len(points) < 2:
+            return float(NS_PER_S), float(points[0][0] - x0)
+        beside = median([y - y0 - slope * (x - x0) for x, y in points]) - least
+        x_mean = sum([x for x, _ in points]) / len(points) - x0
+        return max(_LEAST_GAP_NS, beside / _MEDIAN / (len(points) - 1)), x_mean
 
 
 class ClockSync:
@@ -296,7 +236,9 @@ class ClockSync:
         """`drift`: the rate believed at first, such as one that was learnt earlier or from a last host."""
         self.estimate: ClockEstimate | None = None
         self.resets = 0
+        self._believed = drift
         self._drift = drift
+        self._strays = 0
         self._sides: tuple[_Side, _Side] | None = None
         self._offset_ns = 0
         self._newest_ns = -(2**63)
@@ -310,13 +252,18 @@ class ClockSync:
         went_back = exchange.local_received_ns < self._newest_ns - OPEN_BUCKETS * BUCKET_NS
         if not went_back:
             suspect = self._contradicts(exchange)
+            if suspect and self._strays < STRAYS - 1 and self._is_stray(exchange):
+                self._strays += 1
+                return False
             self._take(exchange)
             if not suspect and exchange.local_received_ns < self._next_line_ns:
                 return False
             self._draw()
             if self.estimate is not None:
+                self._strays = 0
                 return False
         self.resets += 1
+        self._strays = 0
         self._newest_ns = exchange.local_received_ns
         self._sides = None
         self._round_trips.clear()
@@ -342,6 +289,17 @@ class ClockSync:
         late_ns = exchange.remote_sent_ns - line.group(exchange.local_received_ns)
         return max(early_ns, late_ns) > SLACK_NS // 2
 
+    def _is_stray(self, exchange: Exchange) -> bool:
+        """Whether no line fits this exchange and all others, though one nearly does."""
+        assert self._sides is not None
+        now_ns, offset_ns = self._newest_ns, self._offset_ns
+        sent, received = exchange.local_sent_ns, exchange.local_received_ns
+        there = float(sent - now_ns), float(exchange.remote_received_ns - sent - offset_ns)
+        back = float(received - now_ns), float(received - exchange.remote_sent_ns + offset_ns)
+        forward, backward = self._sides
+        strip = Strip([*forward.hull(now_ns, offset_ns), there], [*backward.hull(now_ns, -offset_ns), back])
+        return -STRAY_NS < strip.widest()[1] < -SLACK_NS
+
     def _take(self, exchange: Exchange) -> None:
         sent, received = exchange.local_sent_ns, exchange.local_received_ns
         if self._sides is None:
@@ -358,7 +316,7 @@ class ClockSync:
         assert self._sides is not None
         forward, backward = self._sides
         now_ns, offset_ns = self._newest_ns, self._offset_ns
-        strip = _Strip(forward.hull(now_ns, offset_ns), backward.hull(now_ns, -offset_ns))
+        strip = Strip(forward.hull(now_ns, offset_ns), backward.hull(now_ns, -offset_ns))
         span_ns = -strip.forward[0][0]
         # A young line improves with every few exchanges, an old one hardly at all.
         self._next_line_ns = now_ns + min(BUCKET_NS, int(span_ns) // 2)
@@ -367,32 +325,20 @@ class ClockSync:
             self.estimate = None
             return
         above, below = strip.lines(self._drift)
-        noise = _gap(forward.mean(now_ns, offset_ns), self._drift, above)
-        noise += _gap(backward.mean(now_ns, -offset_ns), -self._drift, below)
-        enough = width - _DOUBT * noise * (1.0 + _STEADY_NS / max(span_ns, 1.0))
-        drift = strip.reach(self._drift, enough)
-        doubt = (strip.reach(MAX_DRIFT, enough) - strip.reach(-MAX_DRIFT, enough)) / 2
+        there_gap, there_x = forward.excess(now_ns, offset_ns, self._drift, above)
+        back_gap, back_x = backward.excess(now_ns, -offset_ns, -self._drift, below)
+        likelihood = Likelihood(strip, self._believed, (there_x, back_x), (there_gap, back_gap))
+        drift, doubt, middle, spread = likelihood.means()
+        self._drift = drift
         if doubt < _LEARNT:
-            self._drift = drift
-        above, below = strip.lines(drift)
-        middle = (above - below) / 2
+            self._believed = drift
         highest, lowest = strip.bounds(min(0.0, width))
         self.estimate = ClockEstimate(
             ClockLine(now_ns, now_ns + offset_ns + round(middle), drift),
             half_width_ns=max(highest - middle, middle - lowest, 0.0),
-            noise_ns=noise / 2,
+            noise_ns=math.hypot(spread, there_gap / 2, back_gap / 2),
             drift_doubt=doubt,
         )
-
-
-def _gap(mean: tuple[int, float, float], slope: float, least: float) -> float:
-    """How far a support line likely is from the true least delay.
-
-    The least of n delays that spread over s above their minimum is about s / n above it; one sample
-    alone tells nothing.
-    """
-    count, x_mean, y_mean = mean
-    return max(0.0, y_mean - slope * x_mean - least) / (count - 1) if count > 1 else float(NS_PER_S)
 
 
 class ExchangeSchedule:

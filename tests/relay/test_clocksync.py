@@ -2,6 +2,7 @@ import statistics
 from fractions import Fraction
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 from hocket.core.clock import NS_PER_S
 from hocket.relay.clocksync import (
     BLOCKS,
-    MAX_DRIFT,
     ROUND_TRIPS,
     SLACK_NS,
     ClockEstimate,
@@ -17,8 +17,8 @@ from hocket.relay.clocksync import (
     ClockSync,
     Exchange,
     ExchangeSchedule,
-    _Strip,
 )
+from hocket.relay.supportlines import MAX_DRIFT, Strip
 from tests.relay.line import START_NS, World, jitter
 
 WAN = jitter(0.010, 0.020)
@@ -83,7 +83,7 @@ clouds = st.lists(st.tuples(floats, floats), min_size=1, max_size=12)
 def test_the_widest_strip_is_the_widest(
     forward: list[tuple[float, float]], backward: list[tuple[float, float]]
 ) -> None:
-    strip = _Strip(forward, backward)
+    strip = Strip(forward, backward)
     drift, width = strip.widest()
     assert abs(drift) <= MAX_DRIFT
     assert width == pytest.approx(strip.at(drift)[0], abs=1e-2)
@@ -95,7 +95,7 @@ def test_the_widest_strip_is_the_widest(
 def test_the_nearest_rate_in_reach_is_wide_enough_and_nearest(
     forward: list[tuple[float, float]], backward: list[tuple[float, float]], start: float, loss: float
 ) -> None:
-    strip = _Strip(forward, backward)
+    strip = Strip(forward, backward)
     best, width = strip.widest()
     enough = width - loss
     found = strip.reach(start, enough)
@@ -114,9 +114,9 @@ def test_one_exchange_bounds_the_offset_by_half_the_round_trip() -> None:
     sync = ClockSync()
     sync.add(Exchange(1_000_000, 9_000_000, 9_500_000, 4_500_000))
     assert sync.estimate is not None
-    assert sync.estimate.half_width_ns == pytest.approx(1_500_000, abs=MAX_DRIFT * 3_500_000)
+    assert sync.estimate.half_width_ns == pytest.approx(1_500_000, abs=MAX_DRIFT * 3_500_000 + 1)
     assert sync.estimate.line.group(4_500_000) == 9_500_000 + 1_500_000
-    assert sync.estimate.line.drift == 0.0
+    assert sync.estimate.line.drift == pytest.approx(0.0, abs=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
@@ -154,13 +154,13 @@ def test_20_ms_give_or_take_10_and_100_ppm_are_known_to_tens_of_microseconds(ppm
     assert max(errors_us) < 300
 
 
-def test_the_rest_of_the_first_second_is_within_a_millisecond() -> None:
-    for seed in range(20):
+def test_after_a_second_the_clock_is_known_within_a_millisecond() -> None:
+    for seed in range(40):
         world = World(seed, WAN, WAN, 1e-4 * (-1) ** seed)
         sync = ClockSync()
-        for exchange in world.exchanges(1):
+        for exchange in world.exchanges(2):
             sync.add(exchange)
-            if exchange.local_received_ns > START_NS + NS_PER_S * 2 // 5:
+            if exchange.local_received_ns > START_NS + NS_PER_S * 9 // 10:
                 assert abs(world.error_ns(sync, exchange.local_received_ns)) < 1_000_000
 
 
@@ -209,7 +209,10 @@ def test_a_reply_that_is_late_by_minutes_is_ignored() -> None:
     before = sync.estimate
     late = Exchange(START_NS, world.group(START_NS + 1), world.group(START_NS + 2), START_NS + 60 * NS_PER_S)
     assert not sync.add(late)
-    assert sync.estimate == before
+    assert before is not None
+    assert sync.estimate is not None
+    at = START_NS + 60 * NS_PER_S
+    assert abs(sync.estimate.line.group(at) - before.line.group(at)) < 10_000
 
 
 @pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS, NS_PER_S, -NS_PER_S])
@@ -224,6 +227,48 @@ def test_a_clock_that_steps_is_seen_at_the_next_exchange(step_ns: int) -> None:
     feed(world, 10, later, sync)
     assert abs(world.error_ns(sync, later + 10 * NS_PER_S)) < 600_000
     assert sync.resets == 1
+
+
+@pytest.mark.parametrize("early_ns", [20_000, 300_000, 4_000_000])
+def test_a_stray_stamp_that_cannot_be_is_dropped_and_nothing_forgotten(early_ns: int) -> None:
+    quick = jitter(25e-6, 60e-6)
+    world = World(7, quick, quick, 2e-5)
+    sync = feed(world, 30)
+    before = sync.estimate
+    assert before is not None
+    later = START_NS + 31 * NS_PER_S
+    sent, received, answered, back = msgspec.structs.astuple(world.exchange(later))
+    assert not sync.add(Exchange(sent, received - early_ns, answered - early_ns, back + early_ns))
+    assert sync.resets == 0
+    assert abs(world.error_ns(sync, later)) < 15_000
+    feed(world, 1, later + NS_PER_S, sync)
+    assert sync.resets == 0
+    assert sync.estimate is not None
+    assert sync.estimate.drift_doubt <= before.drift_doubt
+
+
+def test_stamps_that_go_on_contradicting_are_a_small_step() -> None:
+    quick = jitter(25e-6, 60e-6)
+    world = World(7, quick, quick, 2e-5)
+    sync = feed(world, 30)
+    world.offset_ns += 2_000_000
+    later = START_NS + 31 * NS_PER_S
+    feed(world, 2, later, sync)
+    assert sync.resets == 1
+    assert abs(world.error_ns(sync, later + 2 * NS_PER_S)) < 20_000
+
+
+@pytest.mark.parametrize("ppm", [-60, 0, 60])
+def test_a_busy_machine_does_not_make_the_young_line_lean(ppm: int) -> None:
+    """Delays that pile up far from the least one, as where others run first: a few early points tell little."""
+    held_up = lambda r: 25e-6 + r.gammavariate(3.0, 25e-6) + (0.004 if r.random() < 0.05 else 0.0)  # noqa: E731
+    for seed in range(6):
+        world = World(seed, held_up, held_up, ppm * 1e-6)
+        sync = ClockSync()
+        for exchange in world.exchanges(12):
+            sync.add(exchange)
+            if exchange.local_received_ns > START_NS + 2 * NS_PER_S:
+                assert abs(world.error_ns(sync, exchange.local_received_ns)) < 60_000
 
 
 def test_our_own_clock_may_step_as_well() -> None:
@@ -333,7 +378,7 @@ def test_the_schedule_asks_often_at_first() -> None:
     def between(low_s: float, high_s: float) -> int:
         return sum(START_NS + low_s * NS_PER_S <= t < START_NS + high_s * NS_PER_S for t in asked)
 
-    assert between(0, 0.5) == 100
+    assert between(0, 1) == 100
     assert between(1, 2) == 50
     assert between(10, 29) == 19 * 50
     assert between(31, 40) == 9 * 20
@@ -348,4 +393,4 @@ def test_missed_turns_are_not_made_up_for() -> None:
     assert late_ns < schedule.next_ns <= late_ns + NS_PER_S // 20
     schedule.restart(late_ns)
     assert schedule.due(late_ns)
-    assert schedule.next_ns == late_ns + NS_PER_S // 200
+    assert schedule.next_ns == late_ns + NS_PER_S // 100
