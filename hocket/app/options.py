@@ -163,8 +163,8 @@ class Program:
 
     def _check(self, options: Iterable[str], source: str, spelled: _Spelling) -> None:
         """Refuse options that no program has. Those of other programs are passed over in silence."""
-        unknown = set(options) - self.option_names()
-        if unknown:
+        wanted = set(options)
+        if wanted and (unknown := wanted - self.option_names()):  # to list ours takes a while
             self._refuse_unknown(unknown, _options_of_all_programs() | self.option_names(), source, spelled)
 
     def _refuse_unknown(self, options: Iterable[str], known: set[str], source: str, spelled: _Spelling) -> None:

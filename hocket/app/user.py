@@ -5,29 +5,29 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from hocket.adapters.folders import ClientFolders, client_folders
-from hocket.adapters.trust import KnownClusters
 from hocket.app.exits import DONE
-from hocket.app.listening import Listening, run_listening
 from hocket.app.options import GIVEN, Program, UsageError
-from hocket.app.words import said
-from hocket.client.engine import EngineOptions
-from hocket.client.sound import NULL, SPEAKERS
-from hocket.client.together.together import TogetherOptions
 from hocket.core import settings
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.core.errors import ErrorCode, HocketError
+
+if TYPE_CHECKING:  # the window is on the screen before any of these is loaded
+    from hocket.app.listening import Listening
+    from hocket.client.engine import EngineOptions
+    from hocket.client.together.together import TogetherOptions
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 """Without any of these in the environment Qt ends the process instead of saying what is missing."""
 
 TERMINAL_HINT = "add --headless to listen in the terminal"
-OUTPUTS = (SPEAKERS, NULL)
+NULL = "null"
+OUTPUTS = ("speakers", NULL)
 WAV = "wav:"
 
 
@@ -88,21 +88,35 @@ class Shared:
     def address(self) -> ClusterAddress:
         return ClusterAddress.parse(self.prime, HostPort.parse(settings.PRIME).port)
 
-    @property
-    def engine_options(self) -> EngineOptions:
-        """Raises UsageError for an output that there is not."""
+    def check(self) -> None:
+        """Before anything is loaded: raises UsageError for an output that there is not, BadAddress for a bad --host."""
         if self.output not in OUTPUTS and not self.output.startswith(WAV):
             raise UsageError(f"there is no output '{self.output}'", hint="take speakers, null or wav:PATH")
+        _ = self.host_address
+
+    @property
+    def engine_options(self) -> "EngineOptions":
+        """Raises as `check` does."""
+        from hocket.client.engine import EngineOptions
+
+        self.check()
         cache_bytes = self.cache_mib * 1024 * 1024
         return EngineOptions(self.folders, self.output, self.device, self.fast, cache_bytes, self.together_options)
 
     @property
-    def together_options(self) -> TogetherOptions:
-        """Raises BadAddress for a --host that is none. Nobody can follow what does not play in real time."""
+    def host_address(self) -> HostPort | None:
+        """Where friends are let in, None for nowhere: nobody can follow what does not play in real time."""
         if self.no_host or self.fast:
-            return TogetherOptions()
-        at = HostPort.parse(f"0.0.0.0:{self.host}" if self.host.isdigit() else self.host, settings.P2PPORT)
-        return TogetherOptions(at, self.invite_only, round(self.upload_mbit * 1e6))
+            return None
+        return HostPort.parse(f"0.0.0.0:{self.host}" if self.host.isdigit() else self.host, settings.P2PPORT)
+
+    @property
+    def together_options(self) -> "TogetherOptions":
+        """Raises BadAddress for a --host that is none."""
+        from hocket.client.together.together import TogetherOptions
+
+        at = self.host_address
+        return TogetherOptions(at, self.invite_only, round(self.upload_mbit * 1e6)) if at else TogetherOptions()
 
 
 PROGRAM = Program(
@@ -132,7 +146,8 @@ def open_client(*, shared: Given) -> int:
         if (error.name or "").startswith("hocket"):
             raise
         raise UsageError(f"the window needs {error.name}, which is not installed here", hint=TERMINAL_HINT) from None
-    return run(shared.engine_options, shared.prime, shared.user)
+    shared.check()
+    return run(lambda: shared.engine_options, shared.folders.config, shared.prime, shared.user)
 
 
 @PROGRAM.app.command(name="list")
@@ -146,9 +161,10 @@ def list_tracks(*, search: str = "", json: bool = False, shared: Given) -> None:
     json
         Print a JSON array instead of a table.
     """
+    from hocket.app.listening import run_listening
     from hocket.app.trackview import json_of, print_tracks
 
-    async def work(listening: Listening) -> None:
+    async def work(listening: "Listening") -> None:
         tracks = await listening.engine.all_tracks(search)
         if json:
             print(json_of(tracks))
@@ -178,8 +194,9 @@ def play(
     for_s
         Play so many seconds.
     """
+    from hocket.app.listening import run_listening
 
-    async def work(listening: Listening) -> None:
+    async def work(listening: "Listening") -> None:
         if shared.events:
             await listening.play(track, from_s, for_s)
         else:
@@ -201,8 +218,10 @@ def join(address: str, /, *, for_s: Annotated[Seconds | None, Parameter(name="--
     for_s
         Leave after so many seconds.
     """
+    from hocket.app.listening import run_listening
+    from hocket.app.words import said
 
-    async def work(listening: Listening) -> None:
+    async def work(listening: "Listening") -> None:
         if not shared.events:
             listening.on_event = lambda event: print(said(event), flush=True) if said(event) else None
         await listening.join(address, for_s)
@@ -219,6 +238,8 @@ def forget(address: str, /, *, shared: Given) -> None:
     address
         HOST:PORT of its prime.
     """
+    from hocket.adapters.trust import KnownClusters
+
     at = ClusterAddress.parse(address, HostPort.parse(settings.PRIME).port).at
     if not KnownClusters(shared.folders.config).forget(at):
         raise HocketError(f"no cluster is known at {at}", code=ErrorCode.NODE_MISSING)

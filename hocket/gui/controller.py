@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import QByteArray, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 
 from hocket.client import events
@@ -20,13 +20,13 @@ from hocket.gui import settings, texts
 from hocket.gui.bridge import Bridge
 from hocket.gui.company import Company
 from hocket.gui.loading import Loader
+from hocket.gui.loginview import refused_form
 from hocket.gui.looks import Looks
+from hocket.gui.notices import Notice, error_notice, notice_of
 from hocket.gui.operating import Operating
 from hocket.gui.songlist import Batch
-from hocket.gui.theme import PALETTES, style_sheet
-from hocket.gui.view import Heard, Notice, Part, View, error_notice, gain_of, notice_of, refused_form, seek_target
+from hocket.gui.view import Heard, Part, View, gain_of, seek_target
 from hocket.gui.waveform import STEP_S
-from hocket.gui.widgets import Look
 from hocket.gui.window import Window
 
 log = logging.getLogger(__name__)
@@ -46,12 +46,11 @@ class Controller(QObject):
     position_jumped = Signal(float)
     ended = Signal()
 
-    def __init__(self, options: EngineOptions, remembered: settings.Remembered) -> None:
+    def __init__(self, options: EngineOptions, remembered: settings.Remembered, window: Window) -> None:
+        """`window` is furnished, shows the theme, and its log-in page what was remembered."""
         super().__init__()
         self.remembered = remembered
-        self.look = Look()
-        self.window = Window(self.look)
-        self.apply_theme()
+        self.window = window
         QGuiApplication.styleHints().colorSchemeChanged.connect(lambda _: self.apply_theme())
         self.view = View()
         self.is_closing = False
@@ -75,8 +74,8 @@ class Controller(QObject):
 
     def _connect(self) -> None:
         window = self.window
-        window.on_dismiss = lambda: self._draw(self.view.dismiss())
-        window.login.wanted.connect(self._log_in)
+        window.shell.notice.closed.connect(lambda: self._draw(self.view.dismiss()))
+        window.login.wanted.connect(self.log_in)
         window.songs.play.connect(self.play_tracks)
         window.songs.add.connect(self._add)
         window.songs.refresh.connect(self.reload)
@@ -100,12 +99,9 @@ class Controller(QObject):
 
     def _restore(self) -> None:
         kept = self.remembered
-        if kept.geometry:
-            self.window.restoreGeometry(QByteArray.fromBase64(kept.geometry.encode()))
         self.window.bar.volume.setValue(kept.volume)
         self._volume(kept.volume)
         self.window.bar.queue.setChecked(kept.queue_shown)
-        self.window.login.fill(kept.server, kept.user, kept.keep_password)
         if kept.keep_password and kept.user:
             self.bridge.background(lambda: settings.kept_password(kept.server, kept.user), self._take_password)
 
@@ -113,13 +109,7 @@ class Controller(QObject):
 
     def apply_theme(self) -> None:
         """Dark or light, as was chosen or as the system has it."""
-        name = self.remembered.theme
-        if name not in PALETTES:
-            is_light = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Light
-            name = "light" if is_light else "dark"
-        palette = PALETTES[name]
-        self.window.setStyleSheet(style_sheet(palette))
-        self.look.change(palette)
+        self.window.show_theme(self.remembered.theme)
 
     def set_theme(self, name: str) -> None:
         self.remembered = msgspec.structs.replace(self.remembered, theme=name)
@@ -133,7 +123,7 @@ class Controller(QObject):
             field.setText(password)
             self.window.login.focus_first()
 
-    def _log_in(self, address: ClusterAddress, user: str, password: str) -> None:
+    def log_in(self, address: ClusterAddress, user: str, password: str) -> None:
         """The fingerprint first: a password goes to nobody that the person has not vouched for."""
         self._password = password
 
@@ -382,7 +372,7 @@ class Controller(QObject):
         self.is_closing = True
         self.remembered = msgspec.structs.replace(
             self.remembered,
-            geometry=self.window.saveGeometry().toBase64().toStdString(),
+            geometry=self.window.kept_geometry,
             volume=self.window.bar.volume.value(),
             queue_shown=self.window.bar.queue.isChecked(),
         )

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLineEdit, QVBoxLa
 
 from hocket.core.address import ClusterAddress
 from hocket.gui import icons, texts
-from hocket.gui.view import Field, LoginForm, check_form, grouped
+from hocket.gui.loginview import Field, LoginForm, check_form, grouped
 from hocket.gui.widgets import UNIT, Icon, Look, NoticeBar, label, margins, restyle, text_button
 
 WIDTH_PX = 424

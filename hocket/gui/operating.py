@@ -11,7 +11,7 @@ from hocket.core.ids import NodeId, Role
 from hocket.gui import texts
 from hocket.gui.bridge import Bridge
 from hocket.gui.clusterview import cluster_view
-from hocket.gui.view import Notice, error_notice
+from hocket.gui.notices import Notice, error_notice
 from hocket.gui.window import Window
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.operator import DrainNode, Spawned, SpawnNode, Status, StatusGet

@@ -3,7 +3,7 @@
 `View` takes the engine's events and snapshots and says which parts of the window have to be drawn anew.
 """
 
-from enum import Flag, StrEnum, auto
+from enum import Flag, auto
 
 import msgspec
 
@@ -11,13 +11,9 @@ from hocket.client import events
 from hocket.client.engine import Capability, Snapshot
 from hocket.client.playing import State
 from hocket.client.queue import Repeat
-from hocket.core.address import BadAddress, ClusterAddress, HostPort
-from hocket.core.errors import HocketError
-from hocket.core.settings import PRIME
 from hocket.core.track import Track
 from hocket.gui import texts
-
-DEFAULT_PORT = HostPort.parse(PRIME).port
+from hocket.gui.notices import Notice, Tone, notice_of
 
 
 class Part(Flag):
@@ -29,94 +25,6 @@ class Part(Flag):
     LIBRARY = auto()  # the list must be fetched again
     NOTICE = auto()
     SESSION = auto()  # logged in or out
-
-
-class Tone(StrEnum):
-    """How grave a notice is."""
-
-    INFO = "info"
-    BAD = "bad"
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """A banner: what happened, and what to do."""
-
-    title: str
-    text: str = ""
-    tone: Tone = Tone.INFO
-    lasts: bool = False  # until it is closed or what it tells of is over
-
-
-def notice_of(code: str, text: str, hint: str = "") -> Notice:
-    """An error in the window's words: a title by its code, the engine's text, what to do."""
-    said = texts.HINTS.get(code, hint)
-    title = texts.TITLES.get(code, texts.TITLE_OTHER)
-    first = "" if text.lower() == title.lower() else _sentence(text)
-    return Notice(title, f"{first} {_sentence(said)}".strip(), Tone.BAD)
-
-
-def error_notice(error: HocketError) -> Notice:
-    return notice_of(error.code.value, error.text, error.hint)
-
-
-def _sentence(text: str) -> str:
-    if not text:
-        return ""
-    text = text[0].upper() + text[1:]
-    return text if text[-1] in ".!?…" else f"{text}."
-
-
-# -- the log-in
-
-
-class Field(StrEnum):
-    """Fields of the log-in form."""
-
-    SERVER = "server"
-    USER = "user"
-    PASSWORD = "password"
-
-
-class LoginForm(msgspec.Struct, frozen=True):
-    """The log-in page. `fingerprint`: of a cluster that is met for the first time, for the person to compare."""
-
-    server: str = ""
-    user: str = ""
-    busy: bool = False
-    wrong: Field | None = None
-    notice: Notice | None = None
-    fingerprint: str = ""
-
-
-def check_form(server: str, user: str, password: str) -> tuple[LoginForm, ClusterAddress | None]:
-    """The form after a press of the button, and the address to go to if nothing is wrong with it."""
-    form = LoginForm(server.strip(), user.strip())
-    for field, text, title in (
-        (Field.SERVER, form.server, texts.SERVER_MISSING),
-        (Field.USER, form.user, texts.USER_MISSING),
-        (Field.PASSWORD, password, texts.PASSWORD_MISSING),
-    ):
-        if not text:
-            return msgspec.structs.replace(form, wrong=field, notice=Notice(title, texts.FILL_IN, Tone.BAD)), None
-    try:
-        address = ClusterAddress.parse(form.server, DEFAULT_PORT)
-    except BadAddress as error:
-        return msgspec.structs.replace(form, wrong=Field.SERVER, notice=error_notice(error)), None
-    return msgspec.structs.replace(form, busy=True), address
-
-
-def refused_form(form: LoginForm, error: HocketError) -> LoginForm:
-    """The form when the log-in failed, with the field to look at."""
-    wrong = {"LOGIN_REFUSED": Field.PASSWORD, "NOT_REACHABLE": Field.SERVER, "FINGERPRINT_CHANGED": Field.SERVER}
-    return msgspec.structs.replace(
-        form, busy=False, fingerprint="", wrong=wrong.get(error.code.value), notice=error_notice(error)
-    )
-
-
-def grouped(fingerprint: str) -> str:
-    """Hex digits in fours, four groups a line: two people can compare that."""
-    fours = [fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4)]
-    return "\n".join("   ".join(fours[at : at + 4]) for at in range(0, len(fours), 4))
 
 
 # -- the player

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from hocket.gui import icons, texts
+from hocket.gui.notices import Notice, Tone
 from hocket.gui.theme import DARK, Palette
-from hocket.gui.view import Notice, Tone
 
 UNIT = 8
 ICON_PX = 20
@@ -168,9 +168,11 @@ class Icon(QLabel):
 
 
 class NoticeBar(QFrame):
-    """A banner with a title, what to do, and a button that closes it."""
+    """A banner with a title, what to do, and a button that closes it: `closed` tells of a press."""
 
-    def __init__(self, look: Look, on_close: Callable[[], object] | None = None) -> None:
+    closed = Signal()
+
+    def __init__(self, look: Look, *, can_close: bool = False) -> None:
         super().__init__()
         self.setObjectName("notice")
         row = QHBoxLayout(self)
@@ -186,10 +188,9 @@ class NoticeBar(QFrame):
         words.addWidget(self.text)
         row.addLayout(words, 1)
         self.close_button = IconButton(look, "close", texts.DISMISS, size_px=16)
-        self.close_button.setVisible(on_close is not None)
-        if on_close is not None:
-            self.close_button.clicked.connect(lambda: on_close())
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.close_button.setVisible(can_close)
+        self.close_button.clicked.connect(self.closed)
         self.hide()
 
     def show_notice(self, notice: Notice | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEventLoop, QPoint, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -14,7 +14,8 @@ from hocket.adapters.folders import client_folders
 from hocket.client.engine import EngineOptions
 from hocket.client.playing import State
 from hocket.client.together.together import TogetherOptions
-from hocket.gui.main import Desktop
+from hocket.gui.desktop import Desktop
+from hocket.gui.opening import Opening
 from hocket.gui.settings import Remembered
 from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Cluster
 
@@ -97,19 +98,21 @@ def person_at(
     user: str = DEMO_USER,
     together: TogetherOptions | None = None,
 ) -> Iterator[Person]:
-    """A window that remembers the server and the user."""
+    """A window that remembers the server and the user, opened as the program does it."""
     options = EngineOptions(client_folders(home), output, together=together or TogetherOptions())
     remembered = Remembered(server=cluster_address, user=user, theme=theme)
-    desktop = Desktop(app, options, remembered)
-    desktop.controller.window.show()
+    opening = Opening(app, lambda: options, remembered)
+    opening.window.show()
     try:
-        yield Person(desktop)
+        wait_until(lambda: opening.desktop is not None, "the whole window")
+        assert opening.desktop is not None
+        yield Person(opening.desktop)
     finally:
-        desktop.close()
-        desktop.controller.window.deleteLater()
-        QCoreApplication.sendPostedEvents(None, 0)
+        opening.end()
+        opening.window.deleteLater()
+        opening.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QCoreApplication.processEvents()
-        del desktop
         gc.collect()  # here, and not on the next test's engine thread
 
 

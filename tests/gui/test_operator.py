@@ -63,4 +63,4 @@ def test_what_the_prime_refuses_is_told(operator: Person) -> None:
     operator.wait(lambda: page.spawn_auth.isVisible(), "the operator's buttons")
     for _ in range(7):
         operator.click(page.spawn_auth)
-    operator.wait(lambda: window.notice.title.text() == texts.TITLES["CLUSTER_FULL"], "that no slot is free")
+    operator.wait(lambda: window.shell.notice.title.text() == texts.TITLES["CLUSTER_FULL"], "that no slot is free")

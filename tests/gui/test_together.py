@@ -57,5 +57,8 @@ def test_an_address_where_nobody_hosts_says_so(app: QApplication, cluster: Clust
         assert page.target.property("wrong")
         QTest.keyClicks(page.target, "127.0.0.1:1")
         person.click(page.join)
-        person.wait(lambda: not person.window.notice.isHidden(), "the reason")
-        assert person.window.notice.title.text() in (texts.TITLES["NOT_REACHABLE"], texts.TITLES["CONNECTION_LOST"])
+        person.wait(lambda: not person.window.shell.notice.isHidden(), "the reason")
+        assert person.window.shell.notice.title.text() in (
+            texts.TITLES["NOT_REACHABLE"],
+            texts.TITLES["CONNECTION_LOST"],
+        )

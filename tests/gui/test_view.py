@@ -12,20 +12,9 @@ from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from hocket.gui import texts
-from hocket.gui.view import (
-    Field,
-    LoginForm,
-    Part,
-    Tone,
-    View,
-    check_form,
-    gain_of,
-    grouped,
-    notice_of,
-    playing,
-    refused_form,
-    seek_target,
-)
+from hocket.gui.loginview import Field, LoginForm, check_form, grouped, refused_form
+from hocket.gui.notices import Tone, notice_of
+from hocket.gui.view import Part, View, gain_of, playing, seek_target
 from hocket.gui.waveform import QUIET, bars
 
 TRACK = Track(

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QL
 from hocket.client.playing import State
 from hocket.client.queue import Repeat
 from hocket.gui import settings, texts
+from hocket.gui.loginview import Field
 from hocket.gui.songlist import Column
-from hocket.gui.view import Field
 from tests.gui.kit import Person, person_at
 from tests.gui.music import TITLES
 from tests.kit.cluster import Cluster
@@ -37,7 +37,7 @@ def test_a_new_cluster_shows_its_fingerprint_before_the_password_goes_out(
         assert not login.form.fingerprint
         assert login.server.isVisible()
         person.log_in()
-        assert settings.load(tmp_path / "home").user == "Someone"
+        person.wait(lambda: settings.load(tmp_path / "home").user == "Someone", "that the name is kept")
 
 
 def test_a_wrong_password_and_a_dead_server_say_what_to_do(app: QApplication, cluster: Cluster, tmp_path: Path) -> None:
@@ -136,12 +136,12 @@ def test_a_click_on_a_heading_sorts(person: Person) -> None:
 
 def test_a_song_that_cannot_play_says_why(person: Person) -> None:
     person.double_click(person.row_of("from the phone.mp3"))
-    person.wait(lambda: not person.window.notice.isHidden(), "the reason")
-    assert person.window.notice.title.text() == texts.TITLES["TRACK_UNPLAYABLE"]
-    assert "import" in person.window.notice.text.text()
+    person.wait(lambda: not person.window.shell.notice.isHidden(), "the reason")
+    assert person.window.shell.notice.title.text() == texts.TITLES["TRACK_UNPLAYABLE"]
+    assert "import" in person.window.shell.notice.text.text()
     assert person.state is State.STOPPED
-    person.click(person.window.notice.close_button)
-    assert person.window.notice.isHidden()
+    person.click(person.window.shell.notice.close_button)
+    assert person.window.shell.notice.isHidden()
 
 
 def test_the_queue_is_added_to_reordered_and_emptied(person: Person) -> None:
