@@ -135,9 +135,10 @@ class Uplink:
             self._link = link
             self._watcher.registered()
             self._on_registered(registered)
+            next_in_s = registered.heartbeat_s
             while link.is_open:
-                await self._pause(registered.heartbeat_s)
-                await self._beat(link)
+                await self._pause(next_in_s)
+                next_in_s = await self._beat(link) or registered.heartbeat_s
         finally:
             link.close()
             await link.wait_closed()
@@ -150,12 +151,14 @@ class Uplink:
             pass
         self._urgent.clear()
 
-    async def _beat(self, link: links.Link) -> None:
+    async def _beat(self, link: links.Link) -> float:
+        """When the prime wants to hear the next one, in seconds; 0 if it does not say."""
         if not link.is_open:
-            return
+            return 0.0
         sent_s = self._clock.monotonic_s()
         heard = await link.request(self._load(), HeartbeatHeard)
         self.time.heard(heard.cluster_ns, sent_s, self._clock.monotonic_s())
+        return max(0.0, heard.next_in_s)
 
 
 _FOR_GOOD = frozenset(

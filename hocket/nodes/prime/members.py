@@ -9,6 +9,7 @@ from hocket.adapters import link as links
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.link import Link
 from hocket.control.actions import Action, Frozen, Introduction, LeaseNumber, Probe, RegistrationRefused, Removed
+from hocket.control.beats import next_beat_in_s
 from hocket.control.registry import Registry
 from hocket.control.view import ClusterView, NodeRecord, NodeState
 from hocket.core.address import HostPort
@@ -189,7 +190,7 @@ class Members:
         ):
             raise HocketError(f"{link.peer.node} is not registered on this connection", code=ErrorCode.NODE_MISSING)
         member.rate.heard(message.sent_bytes, now_s)
-        return HeartbeatHeard(cluster_ns)
+        return HeartbeatHeard(cluster_ns, next_beat_in_s(now_s, self._config.heartbeat_s))
 
     def closed(self, link: Link) -> None:
         """A connection ended: its node is a suspect at once."""

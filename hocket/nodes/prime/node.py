@@ -11,7 +11,7 @@ from hocket.adapters.authority import Authority
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.hosts import own_hosts
-from hocket.adapters.link import Link
+from hocket.adapters.link import AtOnce, Link
 from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.passwords import Passwords
 from hocket.adapters.primefiles import keep_address, keep_music_folder, keep_records_url, last_address
@@ -70,6 +70,7 @@ class Prime:
         self._lasting: list[asyncio.Task[None]] = []  # run as long as the prime
         self._errands: set[asyncio.Task[None]] = set()
         self._own_hosts = own_hosts()
+        self._at_once: AtOnce = {nodes.Heartbeat: self._heartbeat}
         self.address = HostPort("?", 0)
 
     async def start(self) -> HostPort:
@@ -134,7 +135,7 @@ class Prime:
             lambda: self.address,
             authority.fingerprint,
         )
-        await self._listen(folder, LinkServer(self._contexts[0], Role.PRIME, node, self, self._admit))
+        await self._listen(folder, LinkServer(self._contexts[0], Role.PRIME, node, self, self._admit, self._at_once))
         stack.push_async_callback(self._replica.stop)
         await self._replica.start(self.address.host, config.node_ports)
         work = (self._members.run, self._tidy, self._renew_grants, self._renew_own, self._librarian.run)
@@ -229,6 +230,9 @@ class Prime:
         """The cluster's time."""
         return self._time.now_ns(self._clock.monotonic_s())
 
+    def _heartbeat(self, link: Link, message: nodes.Heartbeat) -> nodes.HeartbeatHeard:
+        return self._members.heartbeat(link, message, self.cluster_ns())
+
     async def on_message(self, link: Link, message: Message) -> Message | None:
         """Hand a message to the part that answers it."""
         match message:
@@ -272,8 +276,6 @@ class Prime:
         match message:
             case nodes.Register():
                 return self._register(link, message)
-            case nodes.Heartbeat():
-                return self._members.heartbeat(link, message, self.cluster_ns())
             case nodes.AccountGet():
                 at_home = self._is_at_home(link)
                 return await self._accounts.account(message, at_home, self._members.now_s())

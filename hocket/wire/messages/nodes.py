@@ -39,9 +39,10 @@ class Register(Message, kind=Kind.REGISTER, senders=REGISTERING, receivers={Role
 
 
 class HeartbeatHeard(Message, kind=Kind.HEARTBEAT_HEARD):
-    """The lease runs anew."""
+    """The lease runs anew. `next_in_s`: when to beat again, in step with other nodes; 0: after the usual time."""
 
     cluster_ns: int
+    next_in_s: float = 0.0
 
 
 class Heartbeat(Message, kind=Kind.HEARTBEAT, senders=REGISTERING, receivers={Role.PRIME}, reply=HeartbeatHeard):
