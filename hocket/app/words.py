@@ -31,6 +31,10 @@ def said(event: events.Event) -> str:
             return f"{event.name} is gone"
         case events.Joined():
             return f"listening along with {event.host}"
+        case events.Reach(how="punched"):
+            return "connected although both of you are behind routers"
+        case events.Reach(how="relayed" | "through-node"):
+            return f"the host is reached through the prime, a little less exactly in time; music from {event.via}"
         case events.OutputChanged():
             return f"no sound: {event.why}; playing into nowhere ({event.output})"
         case events.Error():

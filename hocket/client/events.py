@@ -192,6 +192,16 @@ class Joined(Event, frozen=True):
     at: str
 
 
+class Reach(Event, frozen=True):
+    """By which way this listener has its host: direct, mapped, punched, relayed or through-node.
+
+    `via`: the friend or the streaming node that the music comes from, where it is not the host.
+    """
+
+    how: str
+    via: str = ""
+
+
 class Offset(Event, frozen=True):
     """How far ahead of the host this listener plays, as measured; once a second."""
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hocket.adapters import tls
@@ -54,6 +54,12 @@ class PrimeLine:
         self._keeper: asyncio.Task[None] | None = None
         self._back = asyncio.Event()
         self._fault: HocketError | None = None
+        self.on_request: Callable[[Message], Awaitable[Message | None]] | None = None  # what the prime asks of us
+
+    @property
+    def own_host(self) -> str:
+        """The address of this machine that leads to the prime; empty while there is no connection."""
+        return self._link.own_address.host if self._link is not None and self._link.is_open else ""
 
     @property
     def is_up(self) -> bool:
@@ -90,6 +96,11 @@ class PrimeLine:
         """Wait until the prime is in reach."""
         await self._back.wait()
 
+    async def wait_down(self) -> None:
+        """Wait until the present connection is lost; at once while there is none."""
+        if self._link is not None and self._link.is_open:
+            await self._link.wait_closed()
+
     async def close(self) -> None:
         """Safe to call twice."""
         if self._keeper is not None:
@@ -105,7 +116,7 @@ class PrimeLine:
     # -- the link's owner
 
     async def on_message(self, link: Link, message: Message) -> Message | None:
-        return None
+        return await self.on_request(message) if self.on_request is not None else None
 
     def on_closed(self, link: Link, error: HocketError) -> None:
         self._back.clear()

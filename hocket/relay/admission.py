@@ -120,6 +120,15 @@ class GuestList:
     def admit(self, user: UserName, key: bytes, token: bytes | None, now_s: int) -> Guest:
         """A certified user wants in, with an invite's token or None. Its own earlier connection gives way.
 
+        Raises as `check_visit`.
+        """
+        guest = Guest(user, key, self.check_visit(user, key, token, now_s))
+        self._guests[guest.id] = guest
+        return guest
+
+    def check_visit(self, user: UserName, key: bytes, token: bytes | None, now_s: int) -> Scope:
+        """Whether somebody would be let in now, and with which rights. An invite counts as used.
+
         Raises HocketError: NOT_ALLOWED for the host itself, the banned, and strangers where an invite is
         needed; INVITE_REFUSED; NODE_FULL.
         """
@@ -131,9 +140,7 @@ class GuestList:
             )
         if len(self._guests) >= MAX_FRIENDS and peer_id(key) not in self._guests:
             raise HocketError(f"{MAX_FRIENDS} friends are listening already", code=ErrorCode.NODE_FULL)
-        guest = Guest(user, key, self._scope(user, key, token, now_s))
-        self._guests[guest.id] = guest
-        return guest
+        return self._scope(user, key, token, now_s)
 
     def _scope(self, user: UserName, key: bytes, token: bytes | None, now_s: int) -> Scope:
         before, until_s = self._returning.get(peer_id(key), (None, 0))

@@ -22,7 +22,7 @@ DIAL_NS = 3 * NS_PER_S // 2
 REST_NS = NS_PER_S // 4
 """After a refusal: a router that refuses instead of keeping silent lets the next one in once the other has dialled."""
 
-LIMIT_NS = 6 * NS_PER_S
+LIMIT_NS = 4 * NS_PER_S
 MAX_DIALS = 8
 """So nobody can be made to send a third party more than this."""
 

@@ -36,6 +36,9 @@ UNSENT_BYTES = 16 * 1024
 MAX_BULK = 32
 """Answers with music that wait for one friend: half a megabyte."""
 
+CARRIED = "the prime"
+"""Instead of the host of a friend whose bytes the prime carries."""
+
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 5.0
 _TCP_NOTSENT_LOWAT = 25
@@ -118,6 +121,11 @@ class PeerLink:
         """Only once it is open."""
         assert self._opening.peer is not None
         return self._opening.peer
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the prime carries it: narrow and slow, for talk and time, never for music."""
+        return self.sock.family == socket.AF_UNIX
 
     @property
     def my_nonce(self) -> bytes:
@@ -386,11 +394,11 @@ class PeerLink:
         self._loop.call_soon(self._owner.closed, self, error)
 
 
-async def connect(at: HostPort, owner: Owner, identity: PeerIdentity) -> PeerLink:
+async def connect(at: HostPort, owner: Owner, identity: PeerIdentity, timeout_s: float = CONNECT_TIMEOUT_S) -> PeerLink:
     """Connect to a friend; `owner.opened` follows. Raises NotReachable."""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             found = await loop.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
             family, kind, protocol, _, where = found[0]
             sock = socket.socket(family, kind, protocol)
@@ -411,6 +419,8 @@ async def connect(at: HostPort, owner: Owner, identity: PeerIdentity) -> PeerLin
 
 def _tune(sock: socket.socket) -> None:
     sock.setblocking(False)
+    if sock.family == socket.AF_UNIX:
+        return
     stamps.enable(sock)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -419,5 +429,7 @@ def _tune(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_MS)
 
 
-def _address(name: tuple[str, int]) -> HostPort:
+def _address(name: tuple[str, int] | str) -> HostPort:
+    if isinstance(name, str):
+        return HostPort(CARRIED, 0)
     return HostPort(without_mapping(name[0]), name[1])

@@ -10,7 +10,7 @@ import socket
 import struct
 
 from hocket.core.address import HostPort
-from hocket.core.errors import HocketError, NotReachable
+from hocket.core.errors import ErrorCode, NotReachable
 
 _ABORT = struct.pack("ii", 1, 0)
 """Closing forgets the connection at once: the same two addresses can be connected again without a minute's wait."""
@@ -25,20 +25,25 @@ def share(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
-def shared_socket(at: HostPort) -> socket.socket:
-    """A socket bound to a port that is shared; port 0: a free one. `at` names an address of ours. Raises OSError."""
-    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+def shared_socket(local: HostPort, family: int) -> socket.socket:
+    """A socket bound to a port that is shared; port 0: a free one. `local` names an address of ours. Raises OSError."""
+    host = ("::" if family == socket.AF_INET6 else "0.0.0.0") if local.is_wildcard else local.host
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         share(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-        sock.bind((at.host, at.port))
+        sock.bind((host, local.port))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def family_of(at: HostPort) -> int:
+    """Of an address in digits."""
+    return socket.AF_INET6 if ":" in at.host else socket.AF_INET
 
 
 def linger_no_longer(sock: socket.socket) -> None:
@@ -49,21 +54,20 @@ def linger_no_longer(sock: socket.socket) -> None:
 async def connect_from(local: HostPort, to: HostPort) -> socket.socket:
     """A connection from a shared port. Raises NotReachable."""
     loop = asyncio.get_running_loop()
+    family = 0 if local.is_wildcard else family_of(local)
     sock: socket.socket | None = None
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            sock = shared_socket(local)
-            found = await loop.getaddrinfo(to.host, to.port, family=sock.family, type=socket.SOCK_STREAM)
+            found = await loop.getaddrinfo(to.host, to.port, family=family, type=socket.SOCK_STREAM)
+            sock = shared_socket(local, found[0][0])
             await loop.sock_connect(sock, found[0][4])
             return sock
-    except TimeoutError:
-        error: HocketError = NotReachable(f"{to} did not answer")
-    except OSError as cause:
-        error = NotReachable(f"{to} cannot be reached from port {local.port}: {cause.strerror or cause}")
-    except BaseException:
+    except BaseException as error:
         if sock is not None:
             sock.close()
+        if isinstance(error, TimeoutError):
+            raise NotReachable(f"{to} did not answer", code=ErrorCode.TIMED_OUT) from None
+        if isinstance(error, OSError):
+            why = error.strerror or error
+            raise NotReachable(f"{to} cannot be reached from port {local.port}: {why}") from None
         raise
-    if sock is not None:
-        sock.close()
-    raise error

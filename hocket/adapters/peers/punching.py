@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from hocket.adapters.peers.ports import linger_no_longer, shared_socket
+from hocket.adapters.peers.ports import family_of, linger_no_longer, shared_socket
 from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
 from hocket.relay.punch import Command, Punch
@@ -58,7 +58,7 @@ async def _until(at_ns: int, dial: "asyncio.Task[socket.socket | None] | None") 
 
 async def _dial(local: HostPort, to: HostPort) -> socket.socket | None:
     try:
-        sock = shared_socket(local)
+        sock = shared_socket(local, family_of(to))
     except OSError as error:
         log.info("port %d cannot be dialled from: %s", local.port, error)
         return None

@@ -7,6 +7,7 @@ import socket
 import time
 
 from hocket.adapters.peers.link import Owner, PeerLink
+from hocket.adapters.peers.ports import share
 from hocket.adapters.peers.tls import PeerIdentity
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
@@ -70,6 +71,26 @@ class PeerServer:
         """This one is a friend."""
         self._door.greeted(link.sock, link.peer_address.host)
 
+    def let_in(self, sock: socket.socket, host: str) -> PeerLink | None:
+        """Take a connection from there, made by knocking or otherwise; None, and closed, where there is no room."""
+        if not self._door.knock(sock, host, time.monotonic_ns()):
+            self.turned_away += 1
+            sock.close()
+            return None
+        try:
+            link = PeerLink(sock, self, self._identity, server=True)
+        except OSError as error:
+            log.debug("%s: %s", host, error)
+            self._door.gone(sock)
+            sock.close()
+            return None
+        self._links.add(link)
+        return link
+
+    def knows(self, at: HostPort) -> bool:
+        """Whether there is a connection with this address."""
+        return any(link.peer_address == at and not link.is_closed for link in self._links)
+
     def stop(self, error: HocketError | None = None) -> None:
         """Close the port and every link. Safe to call twice."""
         if self._timer is not None:
@@ -108,6 +129,7 @@ class PeerServer:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not at.is_wildcard))
             sock.bind(where)
             sock.listen(256)
+            share(sock)  # only now, so that a port which is taken is noticed
         except BaseException:
             sock.close()
             raise
@@ -126,19 +148,7 @@ class PeerServer:
                 log.warning("no more friends fit: %s", error.strerror)
                 self._pause()
                 return
-            self._let_in(sock, without_mapping(where[0]))
-
-    def _let_in(self, sock: socket.socket, host: str) -> None:
-        if not self._door.knock(sock, host, time.monotonic_ns()):
-            self.turned_away += 1
-            sock.close()
-            return
-        try:
-            self._links.add(PeerLink(sock, self, self._identity, server=True))
-        except OSError as error:
-            log.debug("%s: %s", host, error)
-            self._door.gone(sock)
-            sock.close()
+            self.let_in(sock, without_mapping(where[0]))
 
     def _pause(self) -> None:
         assert self._sock is not None

@@ -11,10 +11,12 @@ import msgspec
 from hocket.adapters.peers import PeerLink
 from hocket.client import events
 from hocket.client.cluster import Cluster
+from hocket.client.together.approach import Approach
 from hocket.client.together.baton import Baton
-from hocket.client.together.dialling import by_answer
 from hocket.client.together.hall import Friend
 from hocket.client.together.party import Party
+from hocket.client.together.reach import Reach
+from hocket.client.together.seeking import Way
 from hocket.client.together.timed import OpenOutput, TimedPlayer
 from hocket.client.together.values import decode, encode
 from hocket.core.address import BadAddress, HostPort
@@ -49,6 +51,12 @@ REPORT_S = 1.0
 MAX_EARLY = 512
 RECONNECT_S = 0.3
 OPEN_TIMEOUT_S = 5.0
+DIRECT_S = 2.5
+"""Who has not answered by then is sought by the prime; a first packet that was lost comes again after a second."""
+
+CARRIED_ASK_S = 0.025
+"""Between questions for the time that go through the prime."""
+
 SHOW_S = 3.0
 """A claim is shown on a connection that stays open for so long."""
 
@@ -98,6 +106,7 @@ class Follower(Party):
         self._next_report_s = 0.0
         self._is_over = False
         self._token = b""
+        self._approach = Approach(cluster, tell, self._come_in)
 
     # -- joining
 
@@ -109,36 +118,24 @@ class Follower(Party):
             except HocketError as error:
                 log.warning("nobody can be passed the music on to: %s", error)
         self._token = address.invite.token if address.invite is not None else b""
-        at = await self._come_in_somewhere(address)
+        at = await self._approach.first(address)
         self.run()
         host = self._host
         assert host is not None
         assert isinstance(host.user_data, Above)
         self.tell(events.Joined(host.user_data.name, str(at)))
 
-    async def _come_in_somewhere(self, address: JoinAddress) -> HostPort:
-        *others, last = await by_answer(address.places)
-        for at in others:
-            try:
-                await self._come_in(at, address)
-            except Refused:
-                raise
-            except HocketError as error:
-                log.info("%s: %s", at, error)
-            else:
-                return at
-        await self._come_in(last, address)
-        return last
-
-    async def _come_in(self, at: HostPort, address: JoinAddress | None = None) -> None:
+    async def _come_in(self, at: HostPort, address: JoinAddress | None = None, way: Way | None = None) -> None:
         """Connect to the host; with an address for the first time, else again or to its successor."""
-        link, above = await self._connected(at, is_host=True)
+        link, above = await self._connected(at, is_host=True, way=way)
         try:
             self.clock.begin()
             self._keep_time(link)
-            admitted = await self._ask_in(link, listens=self._music is None)
+            admitted = await self._ask_in(link, listens=self._music is None and not link.is_carried)
             reign = decode(admitted.reign, Reign)
             above.key = self.passport.check(link, admitted.ticket, admitted.proof).session_key
+            if way is not None and above.key != way.key:
+                raise NotReachable(f"somebody else than the host answers at {at}")
             if address is not None:
                 self._enter(admitted, reign, address)
         except BaseException:
@@ -150,7 +147,8 @@ class Follower(Party):
         if old is not None and old is not link:
             old.user_data = None
             old.close()
-        self.store.add_link(above.id, link)
+        if not link.is_carried:
+            self.store.add_link(above.id, link)
         self.succession.heard(time.monotonic_ns())
         for line in admitted.lines:
             self.take_line(link, line)
@@ -188,8 +186,8 @@ class Follower(Party):
         self.timed.timeline = self.timeline
         self.path = (*admitted.path, self.id)
 
-    async def _connected(self, at: HostPort, *, is_host: bool) -> tuple[PeerLink, Above]:
-        link = await self.connect(at)
+    async def _connected(self, at: HostPort, *, is_host: bool, way: Way | None = None) -> tuple[PeerLink, Above]:
+        link = await self.connect(at, DIRECT_S) if way is None else self.link_over(way.sock)
         above = Above(at, is_host)
         link.user_data = above
         if link.is_open:
@@ -219,7 +217,7 @@ class Follower(Party):
             wait_s = self.clock.ask(link)
             if link.is_closed:
                 return
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(max(wait_s, CARRIED_ASK_S) if link.is_carried else wait_s)
 
     def opened(self, link: PeerLink) -> None:
         above = link.user_data
@@ -286,7 +284,8 @@ class Follower(Party):
             try:
                 link, above = await self._connected(at, is_host=False)
                 admitted = await self._ask_in(link, listens=True)
-                above.key = self.passport.check(link, admitted.ticket, admitted.proof).session_key
+                ticket = self.passport.check(link, admitted.ticket, admitted.proof)
+                above.key, above.name = ticket.session_key, str(ticket.user)
             except HocketError as error:
                 log.info("%s is no parent: %s", at, error)
                 continue
@@ -305,6 +304,7 @@ class Follower(Party):
             self._catch_up(link, above)
         if self._host is not None:
             self._host.send(Listens(link is None))
+        self._look_at_way()
 
     def lost_above(self, link: PeerLink, error: HocketError) -> None:
         above = link.user_data
@@ -321,6 +321,7 @@ class Follower(Party):
                 self._host.send(Listens(True))
         elif link is self._host:
             self._host = None
+            self._approach.lost()
             if isinstance(error, Refused) and error.code in _FINAL:
                 self._over(error)
             elif not self.is_hosting:
@@ -335,7 +336,7 @@ class Follower(Party):
             at = self._host_at
             if at is not None:
                 try:
-                    await self._come_in(at)
+                    await self._approach.again(self.group, at)
                 except Refused as error:
                     log.info("not let in again: %s", error)
                     if error.code in _FINAL:
@@ -350,12 +351,19 @@ class Follower(Party):
 
     def tick(self) -> None:
         super().tick()
+        self._look_at_way()
         now_s = time.monotonic()
         if now_s >= self._next_report_s:
             self._next_report_s = now_s + REPORT_S
             self._report()
         if self.is_hosting:
             self._baton.follow_on()
+
+    def _look_at_way(self) -> None:
+        if self._host is not None and not self.is_hosting:
+            above = self._music.user_data if self._music is not None else None
+            relay = above.name if isinstance(above, Above) else ""
+            self._approach.look(self._host, relay, self.store.nodes.node)
 
     def _report(self) -> None:
         if self._host is not None:
@@ -457,12 +465,18 @@ class Follower(Party):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        await self._approach.close()
         for link in (self._host, self._music):
             if link is not None:
                 link.user_data = None
                 link.close()
         await self.timed.close()
         await super().close()
+
+    @property
+    def reach(self) -> Reach | None:
+        """By which way it has its host; None while that is not known."""
+        return self._approach.reach
 
     @property
     def host_name(self) -> str:

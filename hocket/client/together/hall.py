@@ -115,8 +115,8 @@ class Hall:
             friend.link.send(TrackNews(book.vouched, number, page))
 
     def listen(self, friend: Friend, listens: bool) -> None:
-        """Push it music from now on, or no longer."""
-        friend.listens = listens
+        """Push it music from now on, or no longer; never through the prime."""
+        friend.listens = listens = listens and not friend.link.is_carried
         if listens:
             friend.link.attach(self._ring, BEHIND_BYTES)
             friend.link.flush()
@@ -140,6 +140,8 @@ class Hall:
 
     def asked(self, friend: Friend, message: Message, correlation: int, at_ns: int) -> Message | None:
         """A friend asks for a manifest, a page or a leaf. Raises HocketError; ProtocolError cuts it off."""
+        if friend.link.is_carried:
+            raise HocketError("no music goes through the prime", code=ErrorCode.NOT_ALLOWED)
         verdict = friend.link.patience.chunk(at_ns)
         if verdict is Verdict.CUT:
             raise ProtocolError("too many requests", code=ErrorCode.TOO_MANY_REQUESTS)

@@ -25,7 +25,7 @@ from hocket.relay.queue import Entry as QueueEntry
 from hocket.relay.queue import Queue
 from hocket.relay.timeline import Line, State
 from hocket.relay.tree import Move, Peer, Tree
-from hocket.wire.messages.together import Parents, Wish
+from hocket.wire.messages.together import Parents, Report, Wish
 
 log = logging.getLogger(__name__)
 
@@ -250,7 +250,12 @@ class Host(Party):
 
     def friend_joined(self, friend: Friend) -> None:
         friend.link.send(self.queue_news())
+        if friend.link.is_carried:
+            self.members[friend.id] = Report(friend.id, str(friend.name), "", 0, 0, 0, friend.key)  # relays let it in
         self.tell_members()
+        if friend.link.is_carried:
+            friend.link.send(Parents(self._relays()))
+            return
         if self._tree is not None or self.upload_bps:
             self._place(
                 lambda tree: tree.join(Peer(friend.id, (friend.upload_bps or AMPLE_BPS) if friend.serves else 0))
@@ -259,6 +264,10 @@ class Host(Party):
     def friend_left(self, friend: Friend) -> None:
         if self._tree is not None:
             self._place(lambda tree: tree.leave(friend.id))
+
+    def _relays(self) -> tuple[str, ...]:
+        """Friends whom one that has me through the prime alone may reach, to take the music from."""
+        return tuple(str(friend.serves) for friend in self.hall.friends if friend.serves is not None)[:8]
 
     def _place(self, change: Callable[[Tree], list[Move]]) -> None:
         rate_bps = self._stream_bps()

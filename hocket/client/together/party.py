@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 from hocket.adapters.peers import PeerLink, connect
 from hocket.client import events
 from hocket.client.cluster import Cluster
+from hocket.client.together.beacon import Beacon
 from hocket.client.together.circle import Circle
 from hocket.client.together.hall import Friend
 from hocket.client.together.reception import Reception
 from hocket.client.together.steward import Steward
 from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
-from hocket.core.errors import ErrorCode, HocketError, ProtocolError
+from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
 from hocket.relay.handover import (
     Announce,
     Claimed,
@@ -52,6 +54,7 @@ TICK_S = 0.05
 PULSE_S = 0.25
 MEMBERS_S = 1.0
 FAREWELL_S = 0.3
+CONNECT_TIMEOUT_S = 5.0
 
 
 class Party(Circle):
@@ -61,6 +64,7 @@ class Party(Circle):
         super().__init__(self, cluster, tell)
         self._reception = Reception(self)
         self.steward = Steward(self)
+        self.beacon = Beacon(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._pulse = 0
@@ -193,6 +197,7 @@ class Party(Circle):
     def tick(self) -> None:
         """Twenty times a second."""
         self.hall.tick()
+        self.beacon.look()
         now_s = time.monotonic()
         if self.is_hosting and now_s >= self._next_pulse_s:
             self._next_pulse_s = now_s + PULSE_S
@@ -224,6 +229,7 @@ class Party(Circle):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.beacon.close()
         await self.hall.close(HocketError("the friend has left", code=ErrorCode.CONNECTION_LOST))
         await self.store.close()
         await asyncio.sleep(0)  # closed links tell their owner a turn later
@@ -234,9 +240,17 @@ class Party(Circle):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def connect(self, at: HostPort) -> PeerLink:
+    async def connect(self, at: HostPort, timeout_s: float = CONNECT_TIMEOUT_S) -> PeerLink:
         """Raises NotReachable."""
-        return await connect(at, self, self.identity)
+        return await connect(at, self, self.identity, timeout_s)
+
+    def link_over(self, sock: socket.socket) -> PeerLink:
+        """Speak as a follower over a connection that is there. Raises NotReachable."""
+        try:
+            return PeerLink(sock, self, self.identity, server=False)
+        except OSError as error:
+            sock.close()
+            raise NotReachable(f"the connection broke at once: {error.strerror or error}") from None
 
     # -- what hosts and followers do differently
 

@@ -43,7 +43,7 @@ class Reception:
             scope = Scope.LISTEN
         else:
             raise self._not_the_host(ticket.session_key)
-        serves = HostPort(link.peer_address.host, asked.port) if asked.port else None
+        serves = HostPort(link.peer_address.host, asked.port) if asked.port and not link.is_carried else None
         friend = Friend(link, ticket.user, ticket.session_key, peer, scope, serves, asked.listens, asked.upload_bps)
         circle.before_admission()
         blob, proof = circle.passport.show(link)

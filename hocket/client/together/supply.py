@@ -52,6 +52,11 @@ class NodeReader:
         self._open: dict[TrackId, tuple[StreamLine, int]] = {}
         self._opening = asyncio.Lock()
 
+    @property
+    def node(self) -> str:
+        """The streaming node that was opened last; empty while none is."""
+        return next((str(line.node) for line, _ in reversed(self._open.values())), "")
+
     async def read(self, track: TrackId, offset_bytes: int, length_bytes: int) -> bytes:
         """Raises HocketError."""
         line, handle = await self._opened(track)

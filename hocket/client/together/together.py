@@ -16,6 +16,7 @@ from hocket.client.queue import Entry
 from hocket.client.together.door import Door
 from hocket.client.together.follower import Follower
 from hocket.client.together.host import Host
+from hocket.client.together.reach import Reach
 from hocket.client.together.timed import OpenOutput
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
@@ -53,7 +54,10 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class TogetherState(msgspec.Struct, frozen=True):
-    """What a view shows. `address`: where friends can join; `following`: whom, "" if nobody."""
+    """What a view shows. `address`: where friends can join; `following`: whom, "" if nobody.
+
+    `reach`: by which way whom one follows is reached, see `reach.How`.
+    """
 
     hosting: bool = False
     address: str = ""
@@ -61,6 +65,7 @@ class TogetherState(msgspec.Struct, frozen=True):
     offset_ms: float = 0.0
     correcting: bool = False
     members: tuple[Member, ...] = ()
+    reach: Reach | None = None
 
 
 class Together:
@@ -116,6 +121,7 @@ class Together:
             offset_ms,
             timed is not None and timed.is_correcting,
             members,
+            self._follower.reach if self._follower is not None and not party.is_hosting else None,
         )
 
     @property
@@ -302,6 +308,7 @@ class Together:
                 on_wish=self._grant,
                 on_yield=self._yield,
             )
+            host.beacon.places = lambda: self._door.places
             try:
                 taken = await host.serve(self._options.host)
             except HocketError as error:
@@ -316,6 +323,7 @@ class Together:
         assert self._cluster is not None
         follower = Follower(self._cluster, self._tell, self._open_output, self._lost, self._follower_hosts)
         follower.upload_bps = self._options.upload_bps
+        follower.beacon.places = lambda: self._door.places
         self._over = asyncio.get_running_loop().create_future()
         try:
             await follower.join(address, self._options.host)

@@ -11,6 +11,7 @@ from hocket.adapters.link import Link
 from hocket.core.address import BadAddress, HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
 from hocket.nodes.prime.visitors import Visitors
+from hocket.relay.addresses import without_mapping
 from hocket.relay.keys import GroupId
 from hocket.relay.limits import Allowance, TokenBucket
 from hocket.relay.lineage import Reign
@@ -83,7 +84,8 @@ class Meeting:
 
     def _caller(self, link: Link) -> Caller:
         ticket = self._visitors.ticket(link)
-        return Caller(link, ticket.user, ticket.session_key, link.peer_address)
+        seen = HostPort(without_mapping(link.peer_address.host), link.peer_address.port)
+        return Caller(link, ticket.user, ticket.session_key, seen)
 
     def _here(self, link: Link, message: HostHere) -> HostSeen:
         caller, group = self._caller(link), GroupId(message.group)
@@ -93,7 +95,7 @@ class Meeting:
             reign = _reign(message.reign) if group else None
             now_ns = time.monotonic_ns()
             self._book.here(caller, group, reign, message.addresses, is_listed=message.is_listed, now_ns=now_ns)
-        return HostSeen(link.peer_address)
+        return HostSeen(caller.seen)
 
     async def _meet(self, link: Link, message: MeetHost) -> MeetingAt:
         caller = self._caller(link)
@@ -110,7 +112,7 @@ class Meeting:
             self._book.end(link, channel.number)
             raise
         log.debug("channel %d carries between %s and %s", channel.number, caller.user, host.caller.user)
-        return MeetingAt(host.caller.key, link.peer_address, self._cluster_ns(), (), channel.number)
+        return MeetingAt(host.caller.key, caller.seen, self._cluster_ns(), (), channel.number)
 
     async def _announce(self, host: Hosting, caller: Caller, token: bytes, channel: Channel | None) -> None:
         """Ask the host; then it has a door, at which it is seen. Raises HocketError."""

@@ -1,0 +1,39 @@
+"""By which way a follower has its host: the person is told, since some ways are worse than others."""
+
+from enum import StrEnum
+
+import msgspec
+
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError, NotReachable
+
+NO_ANSWER = "is the friend playing, and the port open?"
+OPEN_A_WAY = (
+    "ask your friend to open TCP port 25566 in the firewall and to forward it in the router (or to play with "
+    "--map-port, which asks the router to)"
+)
+
+
+class How(StrEnum):
+    """The way, the best first."""
+
+    DIRECT = "direct"
+    MAPPED = "mapped"  # at an address that the host's router opened
+    PUNCHED = "punched"  # both dialled at once, as the prime told them
+    RELAYED = "relayed"  # time and commands through the prime, music from another friend
+    THROUGH_NODE = "through-node"  # time and commands through the prime, music from a streaming node
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """`via`: the friend or the streaming node that the music comes from, where it is not the host."""
+
+    how: How
+    via: str = ""
+
+
+def both(at: HostPort, directly: HocketError, by_prime: HocketError) -> HocketError:
+    """What to tell when neither the address nor the prime leads to the host."""
+    if by_prime.code not in (ErrorCode.NOT_REACHABLE, ErrorCode.TIMED_OUT, ErrorCode.CONNECTION_LOST):
+        return by_prime
+    text = f"{at} cannot be reached: {directly.text}; and by way of the prime: {by_prime.text}"
+    return NotReachable(text, hint=by_prime.hint or OPEN_A_WAY)
