@@ -129,7 +129,7 @@ def measure_list(person: Person, count: int) -> None:
     logged_in = time.perf_counter()
     wait_until(lambda: songs.songs.total, "the first rows", LISTED_S)
     first = time.perf_counter()
-    wait_until(lambda: songs.songs.total >= count and not songs._is_loading, "the whole list", LISTED_S)
+    wait_until(lambda: songs.songs.total >= count and not songs.is_loading, "the whole list", LISTED_S)
     whole = time.perf_counter()
     print(f"log-in                          {(logged_in - began) * 1000:8.0f} ms")
     print(f"log-in to the first rows        {(first - logged_in) * 1000:8.0f} ms")

@@ -5,7 +5,7 @@ Nothing here waits on the GUI thread: what a command brings is handed to a callb
 
 import logging
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -55,6 +55,11 @@ class Bridge(QObject):
         """Do what waits for a disk or another program on a thread of its own, in order."""
         if not self._is_closed:
             self._follow(self._background.submit(work), done, failed)
+
+    @property
+    def executor(self) -> Executor:
+        """The thread of `background`, for coroutines of the engine that have something to work out."""
+        return self._background
 
     def close(self) -> None:
         """Log out and end both threads; no callback runs after this. Safe to call twice."""

@@ -24,7 +24,7 @@ from hocket.gui.loginview import refused_form
 from hocket.gui.looks import Looks
 from hocket.gui.notices import Notice, error_notice, notice_of
 from hocket.gui.operating import Operating
-from hocket.gui.songlist import Batch
+from hocket.gui.songlist import Batch, Orders
 from hocket.gui.view import Heard, Part, View, gain_of, seek_target
 from hocket.gui.waveform import STEP_S
 from hocket.gui.window import Window
@@ -58,7 +58,7 @@ class Controller(QObject):
         self.bridge = Bridge(options)
         self.bridge.happened.connect(self._event, Qt.ConnectionType.QueuedConnection)
         self.loader = Loader(self.bridge)
-        self._first_pieces: list[Batch] | None = None
+        self._pieces: list[Batch] | None = None
         self._asked = False
         self._password = ""
         self._tick = _timer(TICK_MS, self._ask_snapshot)
@@ -142,7 +142,7 @@ class Controller(QObject):
     def _logged_in(self, _: object) -> None:
         login = self.window.login
         form, keep, password = login.form, login.keep.isChecked(), self._password
-        self._password = ""
+        self._password, was_kept = "", self.remembered.keep_password
         self.remembered = msgspec.structs.replace(
             self.remembered, server=form.server, user=form.user, keep_password=keep
         )
@@ -154,7 +154,8 @@ class Controller(QObject):
             )
         else:
             login.password.clear()
-            self.bridge.background(lambda: settings.forget_password(form.server, form.user))
+            if was_kept:
+                self.bridge.background(lambda: settings.forget_password(form.server, form.user))
         login.show_form(msgspec.structs.replace(form, busy=False, notice=None, fingerprint="", wrong=None))
         self.window.side.show_user(form.user)
         self.window.show_shell()
@@ -172,7 +173,7 @@ class Controller(QObject):
             return
         self._tick.stop()
         self.loader.forget()
-        self._first_pieces = None
+        self._pieces = None
         self.window.songs.clear()
         notice = self.view.notice
         login = self.window.login
@@ -243,22 +244,21 @@ class Controller(QObject):
         """The first list is shown as it comes; a later one takes its place when it is whole."""
         songs = self.window.songs
         if is_first:
-            self._first_pieces = [] if songs.songs.total else None
-        if self._first_pieces is not None:
-            self._first_pieces.append(batch)
-        elif is_first:
-            songs.replace([batch])
+            self._pieces = [] if songs.songs.total else None
+        if self._pieces is not None:
+            self._pieces.append(batch)
         else:
             songs.append(batch)
 
-    def _list_whole(self) -> None:
-        if self._first_pieces is not None:
-            self.window.songs.replace(self._first_pieces)
-            self._first_pieces = None
-        self.window.songs.finish()
+    def _list_whole(self, orders: Orders) -> None:
+        if self._pieces is not None:
+            self.window.songs.replace(self._pieces, orders)
+            self._pieces = None
+        else:
+            self.window.songs.finish(orders)
 
     def _list_failed(self, error: HocketError) -> None:
-        self.window.songs.finish()
+        self.window.songs.end()
         if self.view.is_logged_in:
             notice = error_notice(error)
             self.tell(msgspec.structs.replace(notice, title=texts.LIST_FAILED))

@@ -9,7 +9,7 @@ from hocket.client.engine import Engine
 from hocket.core.errors import HocketError
 from hocket.core.track import Track
 from hocket.gui.bridge import Bridge
-from hocket.gui.songlist import Batch, prepare
+from hocket.gui.songlist import Batch, Orders, orders_of, prepare
 from hocket.wire import limits
 
 FIRST_PAGE = 100
@@ -20,10 +20,10 @@ PIECE = 1_500
 
 
 class Loader(QObject):
-    """One list at a time. `piece` (Batch, is the first one), then `finished`; or `failed` (HocketError)."""
+    """One list at a time. `piece` (Batch, is the first one), then `finished` (Orders); or `failed` (HocketError)."""
 
     piece = Signal(object, bool)
-    finished = Signal()
+    finished = Signal(object)
     failed = Signal(object)
 
     _found = Signal(int, object, bool)
@@ -44,7 +44,9 @@ class Loader(QObject):
         self._is_busy = True
         self._number += 1
         number = self._number
-        self._bridge.run(lambda engine: self._fetch(engine, number), lambda _: self._end(number), self._fail)
+        self._bridge.run(
+            lambda engine: self._fetch(engine, number), lambda orders: self._end(number, orders), self._fail
+        )
 
     def forget(self) -> None:
         """What is on its way is of no use any more."""
@@ -56,11 +58,11 @@ class Loader(QObject):
         if number == self._number:
             self.piece.emit(batch, is_first)
 
-    def _end(self, number: int) -> None:
+    def _end(self, number: int, orders: Orders) -> None:
         if number != self._number:
             return
         self._is_busy = False
-        self.finished.emit()
+        self.finished.emit(orders)
         if self._is_stale:
             self._is_stale = False
             self.load()
@@ -69,25 +71,26 @@ class Loader(QObject):
         self._is_busy = False
         self.failed.emit(error)
 
-    async def _fetch(self, engine: Engine, number: int) -> None:
+    async def _fetch(self, engine: Engine, number: int) -> Orders:
         """All pages of one revision; from the start again if the library changes meanwhile."""
         while True:
             page = await engine.tracks(limit=FIRST_PAGE)
             revision, found = page.revision, len(page.tracks)
-            self._found.emit(number, prepare(page.tracks), True)
+            batches = [self._hand_over(number, page.tracks, is_first=True)]
             waiting: list[Track] = []
             while page.tracks and found < page.total and page.revision == revision:
                 page = await engine.tracks(offset=found, limit=limits.MAX_PAGE)
                 found += len(page.tracks)
                 waiting += page.tracks
                 if len(waiting) >= PIECE:
-                    waiting = await self._hand_over(number, waiting)
+                    batches.append(self._hand_over(number, waiting))
+                    waiting = []
             if page.revision == revision:
-                await self._hand_over(number, waiting)
-                return
+                batches.append(self._hand_over(number, waiting))
+                return await asyncio.get_running_loop().run_in_executor(self._bridge.executor, orders_of, batches)
 
-    async def _hand_over(self, number: int, tracks: Sequence[Track]) -> list[Track]:
-        if tracks:
-            self._found.emit(number, prepare(tracks), False)
-            await asyncio.sleep(0)  # music that came meanwhile goes first
-        return []
+    def _hand_over(self, number: int, tracks: Sequence[Track], *, is_first: bool = False) -> Batch:
+        batch = prepare(tracks)
+        if tracks or is_first:
+            self._found.emit(number, batch, is_first)
+        return batch

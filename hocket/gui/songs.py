@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 
 from hocket.core.track import Track
 from hocket.gui import icons, texts
-from hocket.gui.songlist import HEADINGS, Batch, Column, SongList
+from hocket.gui.songlist import HEADINGS, Batch, Column, Orders, SongList
 from hocket.gui.theme import ROW_PX
 from hocket.gui.widgets import UNIT, Empty, IconButton, Look, label, margins, text_button
 
@@ -95,7 +95,7 @@ class SongModel(QAbstractTableModel):
             self.songs.append(batch)
             self.endResetModel()
             return
-        self.beginInsertRows(QModelIndex(), first, first + len(batch.tracks) - 1)
+        self.beginInsertRows(QModelIndex(), first, first + len(batch.packed) - 1)
         self.songs.append(batch)
         self.endInsertRows()
 
@@ -105,13 +105,15 @@ class SongModel(QAbstractTableModel):
         self.songs.clear()
         for batch in batches:
             self.songs.append(batch)
-        self.songs.finish()
         self.endResetModel()
 
-    def finish(self) -> None:
+    def finish(self, orders: Orders) -> None:
         """The list is whole."""
+        if self.songs.is_plain:
+            self.songs.finish(orders)
+            return
         self.beginResetModel()
-        self.songs.finish()
+        self.songs.finish(orders)
         self.endResetModel()
 
     def search(self, text: str) -> None:
@@ -334,7 +336,7 @@ class SongsPage(QWidget):
         self.songs = SongList()
         self.model = SongModel(self.songs)
         self.table = SongTable(look, self.model)
-        self._is_loading = True
+        self.is_loading = True
         self._build()
         self.table.play.connect(self._play_row)
         self.table.play_next.connect(lambda: self._add_selected(is_next=True))
@@ -388,7 +390,7 @@ class SongsPage(QWidget):
 
     def begin(self) -> None:
         """A list is about to come; the one that is shown stays until then."""
-        self._is_loading = True
+        self.is_loading = True
         self._show_state()
 
     def append(self, batch: Batch) -> None:
@@ -396,19 +398,23 @@ class SongsPage(QWidget):
         self.model.append(batch)
         self._show_state()
 
-    def replace(self, batches: Sequence[Batch]) -> None:
-        """The list anew; the view stays where it is."""
+    def replace(self, batches: Sequence[Batch], orders: Orders) -> None:
+        """The whole list anew; the view stays where it is."""
         at = self.table.verticalScrollBar().value()
         chosen = [track.name for track in self.songs.tracks(self.table.selected_rows()[:1])]
         self.model.replace(batches)
+        self.finish(orders)
         self._choose(chosen[0] if chosen else "")
         self.table.verticalScrollBar().setValue(at)
 
-    def finish(self) -> None:
+    def finish(self, orders: Orders) -> None:
         """The list is whole."""
-        self._is_loading = False
-        if not self.songs.is_plain:
-            self.model.finish()
+        self.model.finish(orders)
+        self.end()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.is_loading = False
         self._show_state()
 
     def clear(self) -> None:
@@ -455,13 +461,13 @@ class SongsPage(QWidget):
     def _choose(self, name: str) -> None:
         if not name:
             return
-        row = next((row for row in range(len(self.songs)) if self.songs.track(row).name == name), None)
+        row = self.songs.row_of(name)
         if row is not None:
             self.table.selectRow(row)
 
     def _after_reset(self) -> None:
         self._show_state()
-        QTimer.singleShot(0, self._show_buttons)
+        QTimer.singleShot(0, self, self._show_buttons)
 
     def _show_buttons(self) -> None:
         has_selection = self.table.selectionModel().hasSelection()
@@ -476,7 +482,7 @@ class SongsPage(QWidget):
         self.clear_search.setVisible(searched_in_vain)
         if searched_in_vain:
             self.empty.say(texts.NO_MATCH, texts.NO_MATCH_HINT)
-        elif self._is_loading:
+        elif self.is_loading:
             self.empty.say(texts.LOADING_SONGS, "")
         else:
             self.empty.say(texts.NO_SONGS, texts.NO_SONGS_HINT)

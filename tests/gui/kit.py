@@ -55,7 +55,7 @@ class Person:
         """Type the password, trust the fingerprint if it is asked about, wait for the songs."""
         self.try_password(password)
         self.wait(lambda: not self.window.is_at_login, "the log-in")
-        self.wait(lambda: self.window.songs.songs.total, "the song list")
+        self.wait(lambda: self.window.songs.songs.total and not self.window.songs.is_loading, "the song list")
 
     def try_password(self, password: str) -> None:
         """Press the button, and again where the cluster is new; until there is an answer."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
-from hocket.gui.songlist import QUEUE_AFTER, QUEUE_BEFORE, Column, SongList, prepare
+from hocket.gui.songlist import QUEUE_AFTER, QUEUE_BEFORE, Column, SongList, orders_of, prepare
 
 CD = AudioFormat(44_100, 2, 16)
 
@@ -27,9 +27,10 @@ SONGS = [
 
 def filled(tracks: list[Track], piece: int = 2) -> SongList:
     songs = SongList()
-    for at in range(0, len(tracks), piece):
-        songs.append(prepare(tracks[at : at + piece]))
-    songs.finish()
+    batches = [prepare(tracks[at : at + piece]) for at in range(0, len(tracks), piece)]
+    for batch in batches:
+        songs.append(batch)
+    songs.finish(orders_of(batches))
     return songs
 
 
@@ -63,11 +64,20 @@ def test_what_comes_while_searched_and_sorted_lands_in_its_place() -> None:
     songs = SongList()
     songs.set_search("song")
     songs.set_sort(Column.TITLE, descending=False)
-    assert songs.append(prepare(SONGS[:1])) == 1
-    assert songs.append(prepare(SONGS[2:])) == 0
-    assert songs.append(prepare(SONGS[1:2])) == 1
-    assert songs.finish()
+    batches = [prepare(SONGS[:1]), prepare(SONGS[2:]), prepare(SONGS[1:2])]
+    assert [songs.append(batch) for batch in batches] == [1, 0, 1]
+    assert titles(songs) == ["Song 10", "Song 9"]  # sorted once it is whole
+    assert songs.finish(orders_of(batches))
     assert titles(songs) == ["Song 9", "Song 10"]
+
+
+def test_a_track_is_found_by_its_library_name_and_comes_back_as_it_was() -> None:
+    songs = filled(SONGS)
+    songs.set_sort(Column.LENGTH, descending=False)
+    assert songs.row_of("2.wav") == 1
+    assert songs.track(1) == SONGS[1]
+    assert songs.tracks([3]) == [SONGS[3]]
+    assert songs.row_of("wav") is None
 
 
 def test_playing_a_row_queues_its_neighbours_that_can_play() -> None:
@@ -75,12 +85,12 @@ def test_playing_a_row_queues_its_neighbours_that_can_play() -> None:
     songs = filled(many, 1000)
     row = 1500
     tracks, index = songs.around(row)
-    assert tracks[index] is songs.track(row)
+    assert tracks[index] == songs.track(row)
     assert len(tracks) <= QUEUE_BEFORE + QUEUE_AFTER
     assert all(found.is_playable for found in tracks)
     bad = next(row for row in range(len(songs)) if not songs.track(row).is_playable)
     tracks, index = songs.around(bad)
-    assert tracks[index] is songs.track(bad)
+    assert tracks[index] == songs.track(bad)
 
 
 @given(
