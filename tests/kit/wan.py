@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.kit import netns
+from tests.kit.wan_nat import Kind
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_TIMEOUT_S = 30.0
@@ -113,6 +114,12 @@ class Wan:
     def add_address(self, host: int, address: str) -> None:
         """One more IPv4 address of a host, of any subnet, reachable from every other host."""
         self._command("address", host, address)
+
+    def nat(self, host: int, kind: Kind) -> str:
+        """Put a host behind a router, as it is in most homes; the address by which all others know it then."""
+        outside = self.address(host) if kind is Kind.FIREWALL else f"11.22.33.{host}"
+        self._command("nat", host, kind.value, **({} if kind is Kind.FIREWALL else {"outside": outside}))
+        return outside
 
     def link(
         self,

@@ -7,7 +7,7 @@ then takes commands, one a line, and answers each with `ok` or `error WHY`:
 
     link A B [delay_ms=20 jitter_ms=10 loss=0.01 reorder=1 back_delay_ms=40]
     cut A [to=B]    heal A [to=B]    heal    partition 1 2,3    upload A bits_per_s=1000000 [queue_ms=200]
-    address A 192.168.7.5    quit
+    address A 192.168.7.5    nat A cone|symmetric|firewall [outside=11.22.33.1]    quit
 
 Each host is a namespace with one TUN device. No route leads out of it. At the end of input, or of the
 process that --owner names, every program that runs in the network is killed and the network is gone.
@@ -34,6 +34,7 @@ from pathlib import Path
 
 from tests.kit import netns, proc
 from tests.kit.wan_lines import Lines
+from tests.kit.wan_nat import Kind, Nat
 
 MARK = "TEST_WAN_CARRIER"
 """Environment entry of every program in a test network: `pid:start` of its carrier."""
@@ -108,6 +109,7 @@ class Carrier:
         self.namespaces: list[int] = []
         self._tuns: dict[int, int] = {}
         self._host_of: dict[bytes, int] = {}
+        self._nats: dict[int, Nat] = {}
         self._broadcast = network.broadcast_address.packed
         self._under_way: list[tuple[float, int, int, int, bytes]] = []
         self._under_way_bytes = 0
@@ -140,6 +142,20 @@ class Carrier:
                 _configure(f"{what} dev wan0\n")
         self._host_of[address.packed] = host
 
+    def set_nat(self, host: int, kind: Kind, outside: str | None) -> None:
+        """Put a host behind a router, known to the others by its outside address. Raises ValueError, OSError."""
+        if host not in self._tuns:
+            raise ValueError(f"no host {host}")
+        inside = ipaddress.IPv4Address(self.addresses[host - 1])
+        address = ipaddress.IPv4Address(outside) if outside else inside
+        if outside:
+            for other, namespace in enumerate(self.namespaces, start=1):
+                if other != host:
+                    with netns.inside(namespace):
+                        _configure(f"route replace {address}/32 dev wan0\n")
+        self._host_of[address.packed] = host
+        self._nats[host] = Nat(kind, inside.packed, address.packed, random.Random(host))
+
     def run(self) -> None:
         """Until `running` is false."""
         while self.running:
@@ -163,7 +179,7 @@ class Carrier:
                 os.close(fd)
 
     def _receive(self, source: int) -> None:
-        tun, host_of = self._tuns[source], self._host_of
+        tun, host_of, nat = self._tuns[source], self._host_of, self._nats.get(source)
         for _ in range(_BURST_PACKETS):
             try:
                 packet = os.read(tun, 2 * _MTU_BYTES)
@@ -171,6 +187,11 @@ class Carrier:
                 return
             if packet[0] >> 4 != 4:
                 continue
+            if nat is not None:
+                translated = nat.outgoing(packet)
+                if translated is None:
+                    continue
+                packet = translated
             target = host_of.get(packet[16:20])
             if target is not None:
                 self._send(source, target, packet)
@@ -201,6 +222,11 @@ class Carrier:
                 self._deliver(target, packet)
 
     def _deliver(self, target: int, packet: bytes) -> None:
+        if target in self._nats:
+            translated = self._nats[target].incoming(packet)
+            if translated is None:
+                return
+            packet = translated
         with contextlib.suppress(OSError):  # a full queue: lost, as on any network
             os.write(self._tuns[target], packet)
 
@@ -246,6 +272,8 @@ class Commands:
                 lines.set_upload(int(host), float(named["bits_per_s"]), float(named.get("queue_ms", _QUEUE_MS)))
             case ["address", host, address]:
                 self._carrier.add_address(int(host), address)
+            case ["nat", host, kind]:
+                self._carrier.set_nat(int(host), Kind(kind), named.get("outside"))
             case ["quit"]:
                 self._carrier.running = False
             case _:
