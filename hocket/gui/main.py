@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hocket.client.engine import EngineOptions
 
 TURN_S = 0.0002
-"""How long another thread may keep the window's from running Python. A paint asks for its turn some hundred times, so that
-with Python's own 5 ms a table beside a busy engine takes 300 ms to paint, with this one 50."""
+"""How long another thread may keep the window's from running Python. A paint asks for its turn some hundred times:
+with Python's own 5 ms a table beside a busy engine takes 300 ms, with this 50."""
 
 
 def run(options: "Callable[[], EngineOptions]", config: Path, prime: str = "", user: str = "") -> int:

@@ -1,7 +1,7 @@
 """The songs as the window shows them: searched and sorted here, so that a keystroke asks nobody. No Qt, no I/O.
 
-Fifty thousand tracks as objects take three times the room of the bytes that they came as, so those are kept, and a track
-is unpacked when it is painted or played.
+Fifty thousand tracks as objects take three times the room of the bytes that they came as, so those are kept, and
+a track is unpacked when it is painted or played.
 """
 
 import re
@@ -222,7 +222,7 @@ class SongList:
         return found
 
     def _ordered(self) -> Sequence[int]:
-        """All tracks as they are sorted, once the list is whole; equals in the library's own order, or in its reverse."""
+        """All tracks as they are sorted, if the list is whole; equals in the library's own order, or in its reverse."""
         order = self._orders.get(self.sort)
         if order is None:
             return range(len(self._packed))
