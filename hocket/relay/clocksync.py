@@ -53,7 +53,7 @@ _FEW = 8
 """With fewer buckets than this all samples are counted instead of each bucket's best."""
 
 _LEARNT = 1e-5
-"""A rate that is known so well is believed from then on, also after a step or a long silence."""
+"""A rate that is known so well is believed after a step."""
 
 _LEAST_GAP_NS = 50.0
 """No clock is read more exactly than this, however alike the stamps look."""
@@ -237,6 +237,7 @@ class ClockSync:
         self.estimate: ClockEstimate | None = None
         self.resets = 0
         self._believed = drift
+        self._learnt = drift
         self._drift = drift
         self._strays = 0
         self._sides: tuple[_Side, _Side] | None = None
@@ -264,6 +265,7 @@ class ClockSync:
                 return False
         self.resets += 1
         self._strays = 0
+        self._believed = self._learnt
         self._newest_ns = exchange.local_received_ns
         self._sides = None
         self._round_trips.clear()
@@ -328,10 +330,9 @@ class ClockSync:
         there_gap, there_x = forward.excess(now_ns, offset_ns, self._drift, above)
         back_gap, back_x = backward.excess(now_ns, -offset_ns, -self._drift, below)
         likelihood = Likelihood(strip, self._believed, (there_x, back_x), (there_gap, back_gap))
-        drift, doubt, middle, spread = likelihood.means()
+        drift, doubt, middle, spread = likelihood.moments()
         self._drift = drift
-        if doubt < _LEARNT:
-            self._believed = drift
+        self._learnt = drift if doubt < _LEARNT else self._learnt
         highest, lowest = strip.bounds(min(0.0, width))
         self.estimate = ClockEstimate(
             ClockLine(now_ns, now_ns + offset_ns + round(middle), drift),

@@ -1,19 +1,25 @@
 """The line between two clouds of time stamps: hulls, support lines, and how likely each rate is."""
 
 import math
+from itertools import pairwise
+from typing import NamedTuple
 
 MAX_DRIFT = 1e-3
 """Clocks further apart than this are broken; NTP slews at half of it."""
 
-TOLERANCE = 50e-6
-"""Standard deviation of two crystals' rates from one another, before anything was measured."""
+TOLERANCES = ((0.5e-6, 0.3), (5e-6, 0.3), (50e-6, 0.4))
+"""How far apart two machines' rates are before anything was measured: (standard deviation, how often so).
+
+Both disciplined by NTP; free-running crystals of one kind; any two.
+"""
 
 _LOSS = 6.0
 """Rates that are e to this power less likely than the best one do not count any more."""
 
 _GRID = 16
 _EXACT_NS = 1e-3
-_HALVINGS = 24
+_HALVINGS = 15
+_WIDTHS = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
 _STEPS = 64  # cuts of a piecewise linear function: a handful in practice
 
 Point = tuple[int, int]
@@ -101,6 +107,15 @@ class Strip:
         return self.lines(self.reach(MAX_DRIFT, width))[0], -self.lines(self.reach(-MAX_DRIFT, width))[1]
 
 
+class Moments(NamedTuple):
+    """Mean rate and offset at the origin, and their standard deviations."""
+
+    drift: float
+    drift_doubt: float
+    offset: float
+    offset_doubt: float
+
+
 class Likelihood:
     """How likely each rate is, by two support lines and what was believed before.
 
@@ -115,51 +130,62 @@ class Likelihood:
         self._x_means = x_means
         self._gaps = gaps
 
-    def means(self) -> tuple[float, float, float, float]:
-        """Rate and its standard deviation; offset at the origin and its own, as far as the rate makes it."""
-        best = self._best()
-        top = self._at(best)[0]
-        low, high = self._edge(best, top, -MAX_DRIFT), self._edge(best, top, MAX_DRIFT)
-        weights = drifts = squares = offsets = offset_squares = 0.0
-        for step in range(_GRID + 1):
-            drift = low + (high - low) * step / _GRID
-            log, _, offset = self._at(drift)
-            weight = math.exp(min(0.0, log - top))
-            weights += weight
-            drifts += weight * drift
-            squares += weight * drift * drift
-            offsets += weight * offset
-            offset_squares += weight * offset * offset
-        drift, offset = drifts / weights, offsets / weights
-        spread = math.sqrt(max(0.0, offset_squares / weights - offset * offset))
-        return drift, math.sqrt(max(0.0, squares / weights - drift * drift)), offset, spread
+    def moments(self) -> Moments:
+        """By the trapezoidal rule over the rates that are likely at all, denser where they were believed."""
+        low, high = self._range()
+        step = (high - low) / _GRID
+        rates = [low + step * at for at in range(_GRID + 1)]
+        rates += [self._believed + width * at for width, _ in TOLERANCES[:-1] for at in _WIDTHS]
+        rates = sorted(rate for rate in rates if low <= rate <= high)
+        looked = [self._look(rate) for rate in rates]
+        top = max(log for log, _ in looked)
+        heights = [math.exp(log - top) for log, _ in looked]
+        spans = [after - before for before, after in pairwise(rates)]
+        weights = [h * (b + a) for h, b, a in zip(heights, [0.0, *spans], [*spans, 0.0], strict=True)]
+        drift, drift_doubt = _mean(weights, rates)
+        return Moments(drift, drift_doubt, *_mean(weights, [offset for _, offset in looked]))
+
+    def _look(self, drift: float) -> tuple[float, float]:
+        """Logarithm of the likelihood, what was believed included, and the offset at the origin."""
+        log, _, offset = self._at(drift)
+        beside = drift - self._believed
+        prior = sum([share / width * math.exp(-((beside / width) ** 2) / 2) for width, share in TOLERANCES])
+        return log + math.log(max(prior, 1e-300)), offset
 
     def _at(self, drift: float) -> tuple[float, float, float]:
-        """Logarithm of the likelihood, its slope, and the offset at the origin."""
+        """Logarithm of the likelihood by the samples alone, its slope, and the offset at the origin."""
         above, x_above, below, x_below = self._strip.touch(drift)
         (x_there, x_back), (there, back) = self._x_means, self._gaps
-        beside = (drift - self._believed) / TOLERANCE
-        log = (above + drift * x_there) / there + (below - drift * x_back) / back - beside * beside / 2
-        slope = (x_there - x_above) / there + (x_below - x_back) / back - beside / TOLERANCE
-        return log, slope, (above - below) / 2
+        log = (above + drift * x_there) / there + (below - drift * x_back) / back
+        return log, (x_there - x_above) / there + (x_below - x_back) / back, (above - below) / 2
 
-    def _best(self) -> float:
+    def _range(self) -> tuple[float, float]:
+        """The rates that are likely by the samples and the widest belief, which together are concave."""
+        width = TOLERANCES[-1][0]
+
+        def log(drift: float) -> float:
+            return self._at(drift)[0] - ((drift - self._believed) / width) ** 2 / 2
+
         low, high = -MAX_DRIFT, MAX_DRIFT
         for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            if self._at(middle)[1] > 0:
-                low = middle
+            best = (low + high) / 2
+            if self._at(best)[1] > (best - self._believed) / width**2:
+                low = best
             else:
-                high = middle
-        return (low + high) / 2
+                high = best
+        best = (low + high) / 2
+        least = log(best) - _LOSS
+        ends = []
+        for near, far in ((best, -MAX_DRIFT), (best, MAX_DRIFT)):
+            for _ in range(_HALVINGS):
+                middle = (near + far) / 2
+                near, far = (middle, far) if log(middle) > least else (near, middle)
+            ends.append(far)
+        return ends[0], ends[1]
 
-    def _edge(self, best: float, top: float, far: float) -> float:
-        """Where the likelihood has fallen by _LOSS, towards `far`."""
-        near = best
-        for _ in range(_HALVINGS):
-            middle = (near + far) / 2
-            if self._at(middle)[0] > top - _LOSS:
-                near = middle
-            else:
-                far = middle
-        return near
+
+def _mean(weights: list[float], values: list[float]) -> tuple[float, float]:
+    """Weighted mean and standard deviation."""
+    total = sum(weights)
+    mean = sum([weight * value for weight, value in zip(weights, values, strict=True)]) / total
+    return mean, math.sqrt(sum([w * (value - mean) ** 2 for w, value in zip(weights, values, strict=True)]) / total)

@@ -16,7 +16,9 @@ HELD_NS = 5 * NS_PER_S
 """An earlier estimate is held for so long while a new one, of another peer, gets as good."""
 
 SETTLING_NS = 2 * NS_PER_S
-"""After the first answer the estimate still gets visibly better for so long."""
+LEAST_SETTLING_NS = NS_PER_S * 3 // 10
+SETTLED_NOISE_NS = 20_000
+"""After the first answer the estimate still gets visibly better for so long, or until it is as good as this."""
 
 MAX_OPEN = 64
 """Questions without an answer yet that are remembered."""
@@ -67,7 +69,10 @@ class GroupClock:
     @property
     def is_settling(self) -> bool:
         """Whether it is still getting better by the second: small errors may be its own."""
-        return self._sync is not None and time.monotonic_ns() - self._first_ns < SETTLING_NS
+        if self._sync is None:
+            return False
+        age_ns = time.monotonic_ns() - self._first_ns
+        return age_ns < LEAST_SETTLING_NS or (age_ns < SETTLING_NS and self.noise_ns > SETTLED_NOISE_NS)
 
     def now_ns(self) -> int | None:
         """Group time."""

@@ -37,7 +37,9 @@ QUEUE_NS = 300_000_000
 """Written ahead of what the device holds: rides out a busy machine, and is less than any command's lead."""
 
 PREPARE_NS = 30_000_000
-"""From the decision to start until the first frame."""
+PERIODS = 4
+"""From the decision to start until the first frame: this, and a period of the device. A device that holds 150 ms
+is filled in about so many steps; what is planned for a step that has gone by is late by up to a step."""
 
 PREBUFFER_S = 0.2
 UPCOMING_NS = 2 * NS_PER_S
@@ -46,15 +48,15 @@ BLOCK_S = 0.05
 SAME_NS = 1_000_000
 """What was written up to a line's moment, or from it on, may seem to miss it by the clock's noise."""
 
-SETTLING_S = 0.001
 SETTLED_S = 0.0003
-"""While the clock settles, and once it has, no smaller error is worth starting anew."""
+MOST_SETTLING_S = 0.003
+"""Once the clock has settled, and at worst before, no smaller error is worth starting anew."""
 
 DOUBT = 2.0
 MOST_DOUBT_S = 0.00025
 """An error within so many times what the clock itself may be off, and within this, is no reason to touch a sample."""
 
-AGAIN_NS = NS_PER_S // 2
+AGAIN_NS = NS_PER_S * 3 // 10
 
 OpenOutput = Callable[[Callable[[OutputEvent], None], AudioFormat, int], Awaitable[Output]]
 
@@ -182,7 +184,7 @@ class TimedPlayer:
         assert clock is not None
         assert timeline is not None
         latency_ns = round(self._output.latency_s * NS_PER_S) if self._output is not None else 0
-        soonest_ns = clock.group(now_ns + PREPARE_NS + latency_ns)
+        soonest_ns = clock.group(now_ns + PREPARE_NS + latency_ns + latency_ns // PERIODS)
         line = timeline.at(soonest_ns)
         if line is None or line.state is not State.PLAYING:
             line = timeline.after(soonest_ns)
@@ -324,8 +326,9 @@ class TimedPlayer:
         was, self._settling = self._settling, self._clock.is_settling
         if not was:
             return self._settling
-        most_s = SETTLING_S if self._settling else SETTLED_S
-        if SETTLED_S < abs(self.error_s) < FAR_S and abs(self.error_s) > most_s and now_ns > self._anew_ns:
+        doubt_s = DOUBT * self._clock.noise_ns / NS_PER_S if self._settling else 0.0
+        most_s = min(MOST_SETTLING_S, max(SETTLED_S, doubt_s))
+        if most_s < abs(self.error_s) < FAR_S and now_ns > self._anew_ns:
             self._anew()
             return True
         return self._settling and abs(self.error_s) < FAR_S
