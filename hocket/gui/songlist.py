@@ -6,7 +6,7 @@ a track is unpacked when it is painted or played.
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -49,22 +49,39 @@ HEADINGS = {
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Tracks as they are kept, and the text of each that is searched; made on any thread by `prepare`."""
+    """Tracks as they are kept, the text of each that is searched, and its length; made on any thread by `prepare`."""
 
     packed: list[bytes]
     haystacks: list[str]
+    seconds: "array[float]"
 
 
 Orders = dict[Column, Sequence[int]]
 """All tracks, by their place in the library, in the order of a column."""
 
+
+class _Words(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The beginning of a packed Track: what is sorted by, and nothing else is unpacked for it."""
+
+    id: msgspec.Raw
+    name: msgspec.Raw
+    title: str
+    artist: str = ""
+    album: str = ""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Track)
+_words = msgspec.msgpack.Decoder(_Words)
 
 
 def prepare(tracks: Sequence[Track]) -> Batch:
     """Takes some microseconds a track."""
-    return Batch([_encoder.encode(track) for track in tracks], [haystack(track) for track in tracks])
+    return Batch(
+        [_encoder.encode(track) for track in tracks],
+        [haystack(track) for track in tracks],
+        array("f", [track.duration_s for track in tracks]),
+    )
 
 
 def sort_key(text: str) -> str:
@@ -73,25 +90,30 @@ def sort_key(text: str) -> str:
     return _DIGITS.sub(lambda match: match[0].zfill(8), folded) if folded else _LAST
 
 
-_KEYS: dict[Column, Callable[[Track], Any]] = {
-    Column.TITLE: lambda track: sort_key(track.title),
-    Column.ARTIST: lambda track: sort_key(track.artist),
-    Column.ALBUM: lambda track: sort_key(track.album),
-    Column.LENGTH: lambda track: track.duration_s,
-}
+class _SortKeys(dict[str, str]):
+    """Text -> its key: an artist has many songs."""
+
+    def __missing__(self, text: str) -> str:
+        key = self[text] = sort_key(text)
+        return key
 
 
-def orders_of(batches: Iterable[Batch]) -> Orders:
-    """Every order that the table can be sorted in: half a second for 50,000 tracks, so on a thread of its own.
+def orders_of(batches: Sequence[Batch]) -> Orders:
+    """Every order that the table can be sorted in: a third of a second for 50,000 tracks, so on a thread of its own.
 
     One column after the other, so that the keys of one are gone before those of the next are made.
     """
     packed = [one for batch in batches for one in batch.packed]
-    found: Orders = {}
-    for column, key in _KEYS.items():
-        keys = [key(_decoder.decode(one)) for one in packed]
-        found[column] = array(_INDEX, sorted(range(len(packed)), key=keys.__getitem__))
+    seconds = [one for batch in batches for one in batch.seconds]
+    found: Orders = {Column.LENGTH: _sorted_by(seconds)}
+    for column in (Column.TITLE, Column.ARTIST, Column.ALBUM):
+        keys, field = _SortKeys(), column.name.lower()
+        found[column] = _sorted_by([keys[getattr(_words.decode(one), field)] for one in packed])
     return found
+
+
+def _sorted_by(keys: Sequence[Any]) -> Sequence[int]:
+    return array(_INDEX, sorted(range(len(keys)), key=keys.__getitem__))
 
 
 class SongList:
