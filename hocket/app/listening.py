@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from hocket.app import company
 from hocket.app.lines import Lines
 from hocket.app.logs import hide
 from hocket.app.options import UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 STARTED_S = time.monotonic()
 """As near to the program's start as it can tell: what `t` of the events counts from."""
 
-COMMANDS = "pause, resume, seek SECONDS, play TRACK or stop"
+COMMANDS = f"pause, resume, seek SECONDS, play TRACK, stop, {company.COMMANDS}"
 
 
 class Listening:
@@ -154,7 +155,7 @@ async def obey(engine: Engine, line: str) -> None:
             await engine.seek(_seconds(rest))
         case "play" if rest:
             await engine.play(rest)
-        case _:
+        case _ if not await company.obey_company(engine, word.lower(), rest):
             raise UsageError(f"'{line}' is no command", hint=f"there are {COMMANDS}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from hocket.app import company
 from hocket.app.lines import Lines
 from hocket.app.listening import Listening, credentials, obey
 from hocket.app.options import UsageError
@@ -26,14 +27,19 @@ LOGIN_TRIES = 3
 SHOWN_TRACKS = 100
 PROMPT = "hocket> "
 
-HELP = """\
+HELP = (
+    """\
 list [WORDS]        the music, or what matches        play NUMBER | TEXT   play it, and what follows in the list
 all                 play everything                   mix                  play everything, shuffled
 pause, resume (p)   hold, go on                       next (n), back (b)   through the queue
 seek 1:30           go to a moment                    +10, -10             forward, backward by seconds
 volume 80           percent                           repeat off|all|one   what follows the end
 now                 what plays                        queue                what comes
-stop                silence                           quit                 (or Ctrl-D)"""
+stop                silence                           quit                 (or Ctrl-D)
+join ADDRESS        listen along with a friend        leave                no longer
+"""
+    + company.HELP
+)
 
 
 class Terminal:
@@ -64,6 +70,8 @@ class Terminal:
             "now": self._now,
             "status": self._now,
             "queue": self._queue,
+            "join": self._join,
+            "leave": self._leave,
             "help": self._help,
             "?": self._help,
         }
@@ -175,6 +183,16 @@ class Terminal:
 
     async def _queue(self, _: str) -> None:
         print_tracks([entry.track for entry in self._listening.engine.queue[:SHOWN_TRACKS]])
+
+    async def _join(self, address: str) -> None:
+        if not address:
+            raise UsageError(
+                "whom?", hint="write join HOST:PORT, or an invite; `nearby` shows who plays in this network"
+            )
+        await self._listening.engine.together.join(address)
+
+    async def _leave(self, _: str) -> None:
+        await self._listening.engine.together.leave()
 
     async def _help(self, _: str) -> None:
         self._say(HELP)

@@ -68,6 +68,12 @@ class Shared:
     invite_only: bool = False
     "Let only those listen along who have an invite."
 
+    advertise: str = ""
+    "HOST[:PORT] that friends are told, in place of this machine's own addresses."
+
+    no_mdns: bool = False
+    "Neither tell this network that you play nor look for friends who do."
+
     upload_mbit: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0
     "What your line can send, in Mbit/s, so that friends pass the music on to one another; 0: as much as it takes."
 
@@ -112,11 +118,16 @@ class Shared:
 
     @property
     def together_options(self) -> "TogetherOptions":
-        """Raises BadAddress for a --host that is none."""
+        """Raises BadAddress for a --host or --advertise that is none."""
         from hocket.client.together.together import TogetherOptions
 
-        at = self.host_address
-        return TogetherOptions(at, self.invite_only, round(self.upload_mbit * 1e6)) if at else TogetherOptions()
+        return TogetherOptions(
+            self.host_address,
+            self.invite_only,
+            round(self.upload_mbit * 1e6),
+            HostPort.parse(self.advertise, 0) if self.advertise else None,
+            not self.no_mdns,
+        )
 
 
 PROGRAM = Program(
@@ -227,6 +238,31 @@ def join(address: str, /, *, for_s: Annotated[Seconds | None, Parameter(name="--
         await listening.join(address, for_s)
 
     run_listening(shared, work)
+
+
+@PROGRAM.app.command
+def nearby(*, for_s: Annotated[Seconds, Parameter(name="--for")] = 3.0, shared: Given) -> None:
+    """List the friends who play in this network and can be joined.
+
+    Parameters
+    ----------
+    for_s
+        Look so many seconds.
+    """
+    import asyncio
+
+    from hocket.app.listening import run_listening
+    from hocket.app.words import said
+    from hocket.client import events
+
+    async def work(listening: "Listening") -> None:
+        listening.engine.together.watch_nearby()
+        await asyncio.sleep(for_s)
+        if not shared.events:
+            problem = listening.engine.together.nearby_problem
+            print(said(events.Nearby(listening.engine.together.nearby, problem)))
+
+    run_listening(replace(shared, output=NULL), work)
 
 
 @PROGRAM.app.command

@@ -1,5 +1,6 @@
 """Events of the client in plain words, one line each."""
 
+from hocket.app.company import said_of_friends
 from hocket.app.trackview import clock
 from hocket.client import events
 from hocket.client.fetch import CACHE
@@ -23,8 +24,6 @@ def said(event: events.Event) -> str:
             return "the prime is back"
         case events.Stalled():
             return "waiting for the network"
-        case events.Hosting():
-            return f"friends can listen along at {event.address}"
         case events.PeerJoined():
             return f"{event.name} listens along"
         case events.PeerLeft():
@@ -39,4 +38,4 @@ def said(event: events.Event) -> str:
             return f"no sound: {event.why}; playing into nowhere ({event.output})"
         case events.Error():
             return f"error: {event.text}" + (f" ({event.hint})" if event.hint else "")
-    return ""
+    return said_of_friends(event)

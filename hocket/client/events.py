@@ -8,6 +8,7 @@ import msgspec
 from hocket.core.errors import HocketError
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
+from hocket.relay.nearby import Neighbour
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -150,6 +151,16 @@ class InviteState(msgspec.Struct, frozen=True):
     revoked: bool = False
 
 
+class Nearby(Event, frozen=True):
+    """Who hosts in this network, as far as they say so themselves: once it is asked for, and when it changes.
+
+    `problem`: why nobody can be found.
+    """
+
+    friends: tuple[Neighbour, ...]
+    problem: str = ""
+
+
 class Invited(Event, frozen=True):
     """A new invite, to be sent to a friend. `scope`: listen, or control (may pause, seek, skip and suggest)."""
 
@@ -164,6 +175,7 @@ class Invites(Event, frozen=True):
     """All invites of this session that have not expired: when asked for, and when one was made, used or revoked."""
 
     invites: tuple[InviteState, ...]
+    is_asked: bool = False
 
 
 class Revoked(Event, frozen=True):

@@ -78,7 +78,8 @@ class Program:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+            # Nobody in the network of who runs the tests shall see their hosts.
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "HOCKET_NO_MDNS": "true", **(env or {})},
             cwd=cwd or ROOT,
             start_new_session=True,
             preexec_fn=preexec,

@@ -24,6 +24,7 @@ from hocket.core.ids import TrackId
 from hocket.core.settings import P2PPORT
 from hocket.core.track import Track
 from hocket.relay.invites import JoinAddress, Scope
+from hocket.relay.nearby import Neighbour
 from hocket.wire.messages.together import Wish
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,14 @@ class TogetherOptions(msgspec.Struct, frozen=True):
     """`host`: where to let friends in while playing, None: nowhere. `upload_bps`: of this line, 0: not limited.
 
     `advertise`: what friends are told instead of this machine's own addresses (port 0: the one that is listened on).
+    `mdns`: tell who is in the same network, and hear who hosts there.
     """
 
     host: HostPort | None = None
     invite_only: bool = False
     upload_bps: int = 0
     advertise: HostPort | None = None
+    mdns: bool = False
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -90,7 +93,7 @@ class Together:
         self._cluster: Cluster | None = None
         self._host: Host | None = None
         self._follower: Follower | None = None
-        self._door = Door(tell, advertise=options.advertise)
+        self._door = Door(tell, advertise=options.advertise, mdns=options.mdns)
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[HocketError | None] | None = None
@@ -138,11 +141,13 @@ class Together:
     def attach(self, cluster: Cluster) -> None:
         """There is a session."""
         self._cluster = cluster
+        self._door.nearby.attach(cluster.prime.address.fingerprint)
 
     async def detach(self) -> None:
         """The session ends: hand over to friends and go. Safe to call twice."""
         await self.leave()
         await self._stop_hosting()
+        await self._door.nearby.close()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._cluster = None
@@ -251,11 +256,33 @@ class Together:
         """As host: all that have not expired, those of hosts before me included. Raises HocketError."""
         return self._hosting().steward.invites()
 
+    def tell_invites(self) -> None:
+        """The same as an event. Raises HocketError."""
+        self._tell(events.Invites(self.invites(), is_asked=True))
+
     def revoke(self, invite_id: str) -> events.InviteState:
         """As host: nobody comes in by this invite any more; who is in stays, `kick` sends away. Raises HocketError."""
         revoked = self._hosting().steward.revoke(invite_id)
         self._tell(events.Revoked(revoked.id, revoked.friends))
         return revoked
+
+    # -- friends nearby
+
+    @property
+    def nearby(self) -> tuple[Neighbour, ...]:
+        """Who hosts in this network, as far as they say so; `watch_nearby` keeps it up to date."""
+        return self._door.nearby.listed
+
+    @property
+    def nearby_problem(self) -> str:
+        """Why nobody can be found nearby; "" where that is not so."""
+        return self._door.nearby.problem
+
+    def watch_nearby(self) -> None:
+        """Tell who is nearby, now and whenever it changes. Raises HocketError without a session."""
+        if self._cluster is None:
+            raise HocketError("there is no session", code=ErrorCode.SESSION_ENDED, hint="log in first")
+        self._door.nearby.watch()
 
     # -- what the engine tells
 
@@ -281,6 +308,9 @@ class Together:
             raise HocketError("nothing is hosted", code=ErrorCode.USAGE, hint="play something first")
         return party
 
+    def _open_door(self, party: Host | Follower, at: HostPort) -> None:
+        self._door.open(at, party.name, invite_only=party.guests.invite_only)
+
     async def _stop_hosting(self) -> None:
         host, self._host = self._host, None
         if host is not None:
@@ -291,7 +321,7 @@ class Together:
         """Whom we followed is gone and it is our turn; or it is not any more."""
         party = self._follower
         if hosts and party is not None and party.server.address is not None:
-            self._door.open(party.server.address)
+            self._open_door(party, party.server.address)
         elif not hosts:
             self._start(self._door.close())
 
@@ -317,7 +347,7 @@ class Together:
                 self._tell(events.Error.of(error))
                 return
             self._host = host
-            self._door.open(taken)
+            self._open_door(host, taken)
 
     async def _follow(self, address: JoinAddress) -> None:
         assert self._cluster is not None

@@ -1,0 +1,125 @@
+"""Who plays is found by others in the same network, and invites friends: real programs, each on a host of its own."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Listener
+from tests.kit.processes import ROOT, Program
+from tests.kit.wan import Wan, unavailable
+from tests.system.kit import make_song
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
+]
+
+PRIME, HOST, FRIEND, OTHER = 1, 2, 3, 4
+PORT = 25566
+
+
+class Home:
+    """A cluster on one host of a network, and listeners on others."""
+
+    def __init__(self, wan: Wan, folder: Path, stack: ExitStack) -> None:
+        self.wan = wan
+        self._folder = folder
+        self._stack = stack
+        self._env = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
+        music = folder / "music"
+        music.mkdir()
+        make_song(music / "Long.wav", 120)
+        argv: list[str | Path] = ["--listen", f"{wan.address(PRIME)}:50001", "--data", folder / "data"]
+        self._start(Program, PRIME, "primeNODE.py", *argv, "--music", music, "--demo").wait_line("^prime ready")
+
+    def _start(self, kind: type[Program], on: int, script: str, *arguments: str | Path, **env: str) -> Program:
+        command = self.wan.command(on, [sys.executable, ROOT / script, *arguments])
+        return self._stack.enter_context(kind(command, env={**self._env, **env}, cwd=self._folder))
+
+    def listener(self, on: int, *command: str | Path, mdns: str = "true") -> Listener:
+        login = ["--headless", "--prime", f"{self.wan.address(PRIME)}:50001", "--user", DEMO_USER, "--password-stdin"]
+        own: list[str | Path] = ["--home", self._folder / f"home{on}", "--output", "null", "--events"]
+        no_mdns = "false" if mdns == "true" else "true"
+        program = self._start(Listener, on, "user.py", *login, *own, *command, HOCKET_NO_MDNS=no_mdns)
+        assert isinstance(program, Listener)
+        program.write_line(DEMO_PASSWORD)
+        return program
+
+    def at(self, on: int) -> str:
+        return f"{self.wan.address(on)}:{PORT}"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with Wan(hosts=4, seed=1) as wan, ExitStack() as stack:
+        yield Home(wan, tmp_path, stack)
+
+
+def until(listener: Listener, name: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The next event of this name for which it holds."""
+    while not holds(event := listener.wait_event(name)):
+        pass
+    return event
+
+
+def test_a_friend_finds_who_plays_joins_and_sees_it_go(home: Home) -> None:
+    host = home.listener(HOST, "play", "Long")
+    assert host.wait_event("hosting")["address"] == home.at(HOST), "a real address, not that of every interface"
+    watching = home.listener(OTHER, "nearby", "--for", "600")
+    found = until(watching, "nearby", lambda event: event["friends"])["friends"]
+    assert [(one["user"], one["address"], one["invite_only"]) for one in found] == [(DEMO_USER, home.at(HOST), False)]
+    friend = home.listener(FRIEND, "join", found[0]["address"])
+    friend.wait_event("playing")
+    host.send_signal(signal.SIGINT)
+    assert host.wait_exit() == 0
+    later = until(watching, "nearby", lambda event: [one["address"] for one in event["friends"]] != [home.at(HOST)])
+    if not later["friends"]:
+        later = until(watching, "nearby", lambda event: event["friends"])
+    assert [one["address"] for one in later["friends"]] == [home.at(FRIEND)], "who took over is there instead"
+
+
+def test_who_does_not_want_to_be_seen_is_not(home: Home) -> None:
+    hidden = home.listener(HOST, "play", "Long", mdns="false")
+    hidden.wait_event("hosting")
+    shown = home.listener(OTHER, "play", "Long", "--invite-only")
+    shown.wait_event("hosting")
+    watching = home.listener(FRIEND, "nearby", "--for", "8")
+    found = until(watching, "nearby", lambda event: event["friends"])["friends"]
+    assert [(one["address"], one["invite_only"]) for one in found] == [(home.at(OTHER), True)]
+    assert watching.wait_exit() == 0
+    assert home.at(HOST) not in str(watching.events)
+    blind = home.listener(FRIEND, "nearby", "--for", "0.5", mdns="false")
+    assert blind.wait_event("nearby")["problem"]
+    assert blind.wait_exit() == 0
+
+
+def test_invites_are_made_listed_and_withdrawn_by_commands(home: Home) -> None:
+    host = home.listener(HOST, "play", "Long", "--invite-only", "--advertise", f"{home.wan.address(HOST)}")
+    assert host.wait_event("hosting")["address"] == home.at(HOST)
+    host.command("invite 60 2 control")
+    made = host.wait_event("invited")
+    assert (made["uses"], made["scope"], made["expires_in_s"]) == (2, "control", 3600)
+    friend = home.listener(FRIEND, "join", made["invite"])
+    friend.wait_event("playing")
+    friend.command("pause")
+    host.wait_event("paused")
+    host.command("invites")
+    (listed,) = until(host, "invites", lambda event: event["is_asked"])["invites"]
+    assert (listed["id"], listed["uses_left"], listed["friends"]) == (made["id"], 1, [DEMO_USER])
+    host.command(f"revoke {made['id']}")
+    assert host.wait_event("revoked")["friends"] == [DEMO_USER]
+    late = home.listener(OTHER, "join", made["invite"])
+    assert late.wait_event("error")["code"] == "INVITE_REFUSED"
+    assert late.wait_exit() == 3
+    host.command("revoke nonsense")
+    assert "no invite" in host.wait_event("error")["text"]
+    host.command("invite soon")
+    assert host.wait_event("error")["code"] == "USAGE"
+    host.command(f"kick {DEMO_USER}")
+    assert friend.wait_event("error")["code"] == "NOT_ALLOWED"
+    assert friend.wait_exit() == 3
