@@ -17,7 +17,7 @@ import msgspec
 
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.core.ids import NodeId, Role, role_of
+from hocket.core.ids import NodeId, Role, is_spawned, role_of
 
 ID_BYTES = 8
 SECRET_BYTES = 16
@@ -152,6 +152,11 @@ def judge_join(
         raise TokenRefused("the join token is wrong", hint="make a new one with `controlNODE.py token`")
     if role_of(asked.node) not in JOINABLE:
         raise TokenRefused(f"nobody joins as {asked.node}", hint="planes, authentication and streaming nodes join")
+    if known is None and is_spawned(asked.node):
+        raise TokenRefused(
+            f"{asked.node} is an id of the prime's to give, and not one to join under",
+            hint="give this machine a new, empty data folder with --data",
+        )
     if removed:
         raise TokenRefused(
             f"{asked.node} was removed from this cluster", hint="give that machine a new, empty data folder with --data"

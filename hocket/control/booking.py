@@ -116,6 +116,6 @@ class Bookings:
         return self.registry.hold(chosen, now_s + self._ready_s + SEAT_ASK_S, now_s)
 
     def _order(self, spawn: Spawn, randomness: bytes, now_s: float) -> Order:
-        fresh = node_id(spawn.role, randomness)
+        fresh = node_id(spawn.role, randomness, spawned=True)
         self.registry.expect(fresh, spawn.role, spawn.control_id, spawn.capacity, now_s)
         return Order(fresh, spawn.role, spawn.control_id, spawn.capacity)

@@ -22,6 +22,7 @@ TRACK_ID_DIGITS = 64
 _TRACK_ID = re.compile(f"[0-9a-f]{{{TRACK_ID_DIGITS}}}")
 NODE_ID_RANDOM_BYTES = 6
 SESSION_ID_RANDOM_BYTES = 16
+_SPAWNED = 0x80
 
 
 class Role(StrEnum):
@@ -35,11 +36,21 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-def node_id(role: Role, randomness: bytes) -> NodeId:
-    """`ROLE-hex` from NODE_ID_RANDOM_BYTES random bytes."""
+def node_id(role: Role, randomness: bytes, *, spawned: bool = False) -> NodeId:
+    """`ROLE-hex` from NODE_ID_RANDOM_BYTES random bytes.
+
+    Ids of nodes that a control node spawns begin with 8 to f, all others with 0 to 7: nobody who joins can take a
+    spawned node's id, not even before anybody has heard of that node.
+    """
     if len(randomness) != NODE_ID_RANDOM_BYTES:
         raise ValueError(f"a node id takes {NODE_ID_RANDOM_BYTES} random bytes, not {len(randomness)}")
-    return NodeId(f"{role.value}-{randomness.hex()}")
+    first = randomness[0] | _SPAWNED if spawned else randomness[0] & ~_SPAWNED
+    return NodeId(f"{role.value}-{first:02x}{randomness[1:].hex()}")
+
+
+def is_spawned(node: NodeId) -> bool:
+    """Whether the id is one of those that only the prime gives out. Raises ValueError for text that is no node id."""
+    return role_of(node) in (Role.AUTH, Role.FILE) and int(node.partition("-")[2][:2], 16) >= _SPAWNED
 
 
 def role_of(node: str) -> Role:

@@ -23,13 +23,14 @@ from hocket.auth.jointokens import (
 )
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode
-from hocket.core.ids import NodeId
+from hocket.core.ids import NodeId, Role, node_id
 
 RANDOM = bytes(range(ID_BYTES + SECRET_BYTES))
 FINGERPRINT = "ab" * FINGERPRINT_BYTES
 TOKEN = new_token([HostPort("192.168.1.5", 50001), HostPort("fe80::1", 50001)], FINGERPRINT, RANDOM)
 TEXT = TOKEN.text()
 PLANE = NodeId("plane-0123456789ab")
+SPAWNED = node_id(Role.AUTH, bytes(6), spawned=True)
 KEY = b"k" * 32
 NOW_UNIX_S = 1_700_000_000
 RECORD = record_of(TOKEN, uses=1, expires_unix_s=NOW_UNIX_S + 3600)
@@ -158,6 +159,10 @@ def test_a_machine_that_joined_by_another_token_uses_this_one() -> None:
     assert judge(known=JoinedNode(PLANE, KEY, "another"))
 
 
+def test_who_joined_by_such_an_id_before_they_were_set_apart_stays() -> None:
+    assert judge(node=SPAWNED, known=JoinedNode(SPAWNED, KEY, "another"))
+
+
 REFUSALS = [
     ({"token": None}, "does not know"),
     ({"secret": bytes(SECRET_BYTES)}, "is wrong"),
@@ -171,6 +176,7 @@ REFUSALS = [
     ({"removed": True}, "was removed"),
     ({"node": NodeId("prime-0123456789ab")}, "nobody joins as prime"),
     ({"node": NodeId("operator-0123456789ab")}, "nobody joins as operator"),
+    ({"node": SPAWNED}, "the prime's to give"),
 ]
 
 

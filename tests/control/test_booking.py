@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from hocket.control.booking import STREAM_SHOWS_S, Booking, Bookings
+from hocket.control.booking import STREAM_SHOWS_S, Booking, Bookings, Order
 from hocket.control.scheduler import Full, NoHolder
 from hocket.control.view import Limits
-from hocket.core.ids import NodeId, Role
+from hocket.core.ids import NodeId, Role, is_spawned
 from tests.control.kit import PRIME, TIMING, intro, join, registry
 
 
@@ -103,3 +103,13 @@ def test_a_retired_node_is_told_once_and_gets_nobody() -> None:
     booking = desk.login(randomness(1), 11.0)
     assert isinstance(booking, Booking)
     assert booking.order is not None
+
+
+def test_what_is_ordered_gets_an_id_by_which_nobody_joins() -> None:
+    desk = make(max_load=6)
+    warm = desk.warm(randomness(0), 0.0)
+    more = desk.one_more(Role.FILE, randomness(1), 0.0)
+    login = desk.login(randomness(2), 0.0)
+    assert isinstance(login, Booking)
+    orders = [warm, more, login.order]
+    assert all(isinstance(order, Order) and is_spawned(order.node_id) for order in orders)
