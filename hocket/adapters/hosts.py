@@ -27,15 +27,19 @@ def named_hosts() -> list[tuple[str, str, bool]]:
     return [(host, named.get(host, ""), host in outward) for host in dict.fromkeys([*outward, *named])]
 
 
-def reachable(address: HostPort) -> list[HostPort]:
+def reachable(address: HostPort, advertise: str = "") -> list[HostPort]:
     """What to tell others instead of an address that is listened on: all of this machine's in place of a wildcard.
 
-    The one that the system uses towards the outside comes first, loopback last; never empty.
+    The one that the system uses towards the outside comes first, loopback last; never empty. A host that the owner
+    wants others to be told (`advertise`) comes before them, and instead of loopback.
     """
+    if advertise:
+        first = HostPort(advertise, address.port)
+        return [first, *(own for own in reachable(address) if own != first and not own.is_loopback)]
     if not address.is_wildcard:
         return [address]
-    first = _outgoing()
-    hosts = sorted(own_hosts(), key=lambda host: (host not in first, host))
+    outward = _outgoing()
+    hosts = sorted(own_hosts(), key=lambda host: (host not in outward, host))
     told = [HostPort(host, address.port) for host in hosts if address.host == "::" or ":" not in host]
     outside = [host for host in told if not host.is_loopback and not host.host.startswith("fe80")]
     return [*outside, *(host for host in told if host.is_loopback)]

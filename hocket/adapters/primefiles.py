@@ -10,6 +10,7 @@ from hocket.core.address import BadAddress, HostPort
 log = logging.getLogger(__name__)
 
 ADDRESS_FILE = "prime.address"
+ADVERTISED_FILE = "prime.advertised"
 RECORDS_FILE = "records.url"
 MUSIC_FILE = "music.folder"
 
@@ -27,6 +28,17 @@ def last_address(folder: DataFolder) -> HostPort | None:
 def keep_address(folder: DataFolder, address: HostPort) -> None:
     """`--listen HOST:0` takes the same port at the next start, so that nodes and listeners find it."""
     folder.write(ADDRESS_FILE, f"{address}\n".encode())
+
+
+def last_advertised(folder: DataFolder) -> str:
+    """The host that others were told when the prime ran last; "" for the one that it listened on."""
+    return (folder.read(ADVERTISED_FILE) or b"").decode(errors="replace").strip()
+
+
+def keep_advertised(folder: DataFolder, host: str) -> None:
+    """The operator's invite names it while no prime runs, too."""
+    if host != last_advertised(folder):
+        folder.write(ADVERTISED_FILE, f"{host}\n".encode())
 
 
 def last_records_url(folder: DataFolder) -> str:

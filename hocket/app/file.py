@@ -1,15 +1,12 @@
 """fileNODE.py by hand: run one streaming node of a cluster on this machine."""
 
-import asyncio
-import logging
 from pathlib import Path
+from typing import Annotated
 
-from hocket.app.byhand import serve_by_hand
-from hocket.app.logs import hide
+from hocket.app.byhand import Capacity, run_by_hand
 from hocket.app.options import Program
-from hocket.core.address import HostPort
+from hocket.app.serving import FLAT, JOINING, Joining
 from hocket.core.ids import Role
-from hocket.nodes.byhand import ByHand
 
 PROGRAM = Program("file", "Run one streaming node of a cluster by hand; control nodes spawn theirs by themselves.")
 
@@ -17,42 +14,21 @@ PROGRAM = Program("file", "Run one streaming node of a cluster by hand; control 
 @PROGRAM.app.default
 def serve(
     *,
-    join: str = "",
+    joining: Annotated[Joining, FLAT] = JOINING,
     data: Path = Path("file-data"),
     music: Path = Path("music"),
-    listen: str = "",
-    advertise: str = "",
-    capacity: int = 0,
+    capacity: Capacity = 0,
 ) -> int:
     """Join a cluster, or come back to it, and serve until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
-    join
-        The token that `controlNODE.py token` printed on the prime's machine; needed once.
     data
         Folder for this node's key; made if missing.
     music
         Folder with WAV files.
-    listen
-        HOST:PORT; by default the address by which this machine reaches the prime, and any free port.
-    advertise
-        Host that others are told instead of the one listened on.
-    capacity
-        Listeners at most; by default what the prime's owner decided for all nodes.
     """
-    hide(join)
-    asked = ByHand(
-        role=Role.FILE,
-        token=join,
-        data=data,
-        music=music,
-        listen=HostPort.parse(listen) if listen else None,
-        advertise=advertise,
-        capacity=capacity,
-        log_level=logging.getLogger().level,
-    )
-    return asyncio.run(serve_by_hand(asked))
+    return run_by_hand(Role.FILE, joining, capacity, data, music)
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hocket.adapters.authority import Authority
 from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.hosts import reachable
-from hocket.adapters.primefiles import last_address, last_records_url
+from hocket.adapters.primefiles import last_address, last_advertised, last_records_url
 from hocket.core import settings
 from hocket.core.address import ClusterAddress, HostPort
 from hocket.wire.messages.operator import Invite
@@ -43,5 +43,5 @@ async def offline_invite(data: Path) -> Invite:
     DataFolder.look(data)
     with DataFolder.open(data) as folder:
         authority = Authority.load_or_create(folder)
-        address = reachable(last_address(folder) or HostPort.parse(settings.PRIME))[0]
+        address = reachable(last_address(folder) or HostPort.parse(settings.PRIME), last_advertised(folder))[0]
         return Invite(str(ClusterAddress(address, authority.fingerprint)), "the prime does not run at the moment")

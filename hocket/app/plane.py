@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from pathlib import Path
+from typing import Annotated
 
-from hocket.app.logs import hide
 from hocket.app.options import Program
-from hocket.app.serving import NotNegative, Positive, port_range, prepare
+from hocket.app.serving import FLAT, JOINING, Joining, NotNegative, Positive, port_range, prepare
 from hocket.core import settings
-from hocket.core.address import HostPort
 from hocket.nodes.plane import Plane, PlaneConfig
 
 log = logging.getLogger(__name__)
@@ -19,11 +18,9 @@ PROGRAM = Program("plane", "Let this machine add its capacity and its music to a
 @PROGRAM.app.default
 def serve(
     *,
-    join: str = "",
+    joining: Annotated[Joining, FLAT] = JOINING,
     data: Path = Path("plane-data"),
     music: Path = Path("music"),
-    listen: str = "",
-    advertise: str = "",
     max_load: Positive = settings.MAX_LOAD,
     node_ports: str = "",
     sync_rate: NotNegative = settings.SYNC_RATE,
@@ -32,17 +29,10 @@ def serve(
 
     Parameters
     ----------
-    join
-        The token that `controlNODE.py token` printed on the prime's machine; needed once.
     data
         Folder for this machine's key and the library's index; made if missing.
     music
         Folder with WAV files.
-    listen
-        HOST:PORT for the prime, other machines and listeners; by default the address by which this machine
-        reaches the prime, and any free port.
-    advertise
-        Host that others are told instead of the one listened on: behind a router that forwards ports.
     max_load
         Nodes (authentication and streaming together) on this machine.
     node_ports
@@ -50,13 +40,12 @@ def serve(
     sync_rate
         Bytes per second at which this machine receives copies of other machines' music; 0 for no limit.
     """
-    hide(join)
     config = PlaneConfig(
-        token=join,
+        token=joining.token(),
         data=data,
         music=music,
-        listen=HostPort.parse(listen) if listen else None,
-        advertise=advertise,
+        listen=joining.address(),
+        advertise=joining.host(),
         max_load=max_load,
         node_ports=port_range(node_ports),
         sync_rate_bytes_per_s=sync_rate,
@@ -68,9 +57,9 @@ def serve(
 async def _serve(config: PlaneConfig) -> int:
     plane = Plane(config)
     prepare(plane.end)
-    await plane.start()
     try:
-        print(f"plane ready {plane.node}", flush=True)
+        if await plane.start():
+            print(f"plane ready {plane.node}", flush=True)
         log.info("stopping: %s", await plane.run())
     finally:
         await plane.stop()

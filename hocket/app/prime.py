@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from hocket.app.options import Program, UsageError
-from hocket.app.serving import NotNegative, Positive, Seconds, port_range, prepare
+from hocket.app.serving import FLAT, NotNegative, Positive, Seconds, only_host, port_range, prepare
 from hocket.auth.tickets import MAX_LIFE_NS
 from hocket.core import settings
 from hocket.core.address import HostPort
@@ -20,28 +23,67 @@ log = logging.getLogger(__name__)
 PROGRAM = Program("prime", "Host a cluster on this machine: registry, log-ins, streaming nodes and the music library.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What this machine may be used for."""
+
+    max_load: Positive = settings.MAX_LOAD
+    "Nodes (authentication and streaming together) on this machine."
+
+    max_users: Positive = settings.MAX_USERS
+    "Listeners on one authentication node."
+
+    max_streams: Positive = settings.MAX_STREAMS
+    "Listeners on one streaming node."
+
+    idle: Seconds = settings.IDLE_S
+    "Seconds after which a node that nobody uses ends."
+
+    node_ports: str = ""
+    "A-B: the ports that spawned nodes may take, for firewalls. Any free port by default."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How patient nodes and listeners are."""
+
+    lease: Seconds = settings.LEASE_S
+    "Seconds without a heartbeat after which a node is suspected."
+
+    heartbeat: Seconds = settings.HEARTBEAT_S
+    "Seconds between the heartbeats of nodes."
+
+    ticket: Seconds = settings.TICKET_S
+    "Seconds that a listener's ticket holds."
+
+    session_heartbeat: Seconds = settings.SESSION_HEARTBEAT_S
+    "Seconds between the heartbeats of listeners."
+
+    session_grace: Seconds = settings.SESSION_GRACE_S
+    "Seconds after its ticket's end in which a session can still be resumed on another node."
+
+    orphan_grace: Seconds = settings.ORPHAN_GRACE_S
+    "Seconds that nodes serve on without a prime."
+
+
+ROOM = Room()
+TIMES = Times()
+
+
 @PROGRAM.app.default
 def serve(
     *,
     listen: str = settings.PRIME,
+    advertise: str = "",
     data: Path = Path("data"),
     music: Path = Path("music"),
-    max_load: Positive = settings.MAX_LOAD,
-    max_users: Positive = settings.MAX_USERS,
-    max_streams: Positive = settings.MAX_STREAMS,
-    idle: Seconds = settings.IDLE_S,
-    node_ports: str = "",
+    room: Annotated[Room, FLAT] = ROOM,
     audio: Literal["tls", "plain"] = "tls",
     demo: bool = False,
     replicas: NotNegative = settings.REPLICAS,
     sync_rate: NotNegative = settings.SYNC_RATE,
     records: str = "",
-    lease: Seconds = settings.LEASE_S,
-    heartbeat: Seconds = settings.HEARTBEAT_S,
-    ticket: Seconds = settings.TICKET_S,
-    session_heartbeat: Seconds = settings.SESSION_HEARTBEAT_S,
-    session_grace: Seconds = settings.SESSION_GRACE_S,
-    orphan_grace: Seconds = settings.ORPHAN_GRACE_S,
+    times: Annotated[Times, FLAT] = TIMES,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -49,20 +91,12 @@ def serve(
     ----------
     listen
         HOST:PORT for listeners and nodes; 0.0.0.0:50001 opens it to other machines, port 0 takes a free one.
+    advertise
+        Host that others are told instead of the one listened on: behind a router that forwards ports.
     data
         Folder for keys, accounts and the library's index; made if missing.
     music
         Folder with WAV files.
-    max_load
-        Nodes (authentication and streaming together) on this machine.
-    max_users
-        Listeners on one authentication node.
-    max_streams
-        Listeners on one streaming node.
-    idle
-        Seconds after which a node that nobody uses ends.
-    node_ports
-        A-B: the ports that spawned nodes may take, for firewalls. Any free port by default.
     audio
         `plain` sends audio without TLS, for networks that you trust; control connections always use TLS.
     demo
@@ -73,46 +107,42 @@ def serve(
         Bytes per second at which this machine receives copies of other machines' music; 0 for no limit.
     records
         SQLAlchemy URL of the account database; SQLite in the data folder by default.
-    lease
-        Seconds without a heartbeat after which a node is suspected.
-    heartbeat
-        Seconds between the heartbeats of nodes.
-    ticket
-        Seconds that a listener's ticket holds.
-    session_heartbeat
-        Seconds between the heartbeats of listeners.
-    session_grace
-        Seconds after its ticket's end in which a session can still be resumed on another node.
-    orphan_grace
-        Seconds that nodes serve on without a prime.
     """
-    _check_times(ticket, session_heartbeat)
-    policy = ChildPolicy(
-        audio_plain=audio == "plain",
-        ticket_s=ticket,
-        session_heartbeat_s=session_heartbeat,
-        session_grace_s=session_grace,
-        orphan_grace_s=orphan_grace,
-        max_users=max_users,
-        max_streams=max_streams,
-    )
-    config = PrimeConfig(
+    own = PrimeConfig(
         listen=HostPort.parse(listen),
+        advertise=only_host(advertise),
         data=data,
         music=music,
-        max_load=max_load,
-        idle_s=idle,
-        node_ports=port_range(node_ports),
         demo=demo,
-        policy=policy,
         replicas=replicas,
         sync_rate_bytes_per_s=sync_rate,
         records=records,
-        heartbeat_s=heartbeat,
-        lease_s=lease,
         log_level=logging.getLogger().level,
     )
-    return asyncio.run(_serve(config))
+    return asyncio.run(_serve(_completed(own, room, times, audio_plain=audio == "plain")))
+
+
+def _completed(own: PrimeConfig, room: Room, times: Times, *, audio_plain: bool) -> PrimeConfig:
+    """The settings with those that come in groups. Raises UsageError."""
+    _check_times(times.ticket, times.session_heartbeat)
+    policy = ChildPolicy(
+        audio_plain=audio_plain,
+        ticket_s=times.ticket,
+        session_heartbeat_s=times.session_heartbeat,
+        session_grace_s=times.session_grace,
+        orphan_grace_s=times.orphan_grace,
+        max_users=room.max_users,
+        max_streams=room.max_streams,
+    )
+    return msgspec.structs.replace(
+        own,
+        max_load=room.max_load,
+        idle_s=room.idle,
+        node_ports=port_range(room.node_ports),
+        policy=policy,
+        heartbeat_s=times.heartbeat,
+        lease_s=times.lease,
+    )
 
 
 def _check_times(ticket_s: float, session_heartbeat_s: float) -> None:

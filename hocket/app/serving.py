@@ -3,17 +3,54 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from hocket.adapters.descriptors import allow_many
+from hocket.app.logs import hide
 from hocket.app.options import UsageError
+from hocket.core.address import HostPort
 
 Positive = Annotated[int, Parameter(validator=Number(gte=1))]
 NotNegative = Annotated[int, Parameter(validator=Number(gte=0))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
+
+FLAT = Parameter(name="*")
+"""Marks a parameter whose fields are flags of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """The flags of whatever joins a cluster."""
+
+    join: str = ""
+    "The token that `controlNODE.py token` printed on the prime's machine; needed once."
+
+    listen: str = ""
+    "HOST:PORT for all others; by default the address by which this machine reaches the prime, and any free port."
+
+    advertise: str = ""
+    "Host that others are told instead of the one listened on: behind a router that forwards ports."
+
+    def token(self) -> str:
+        """The token, which is kept out of the log from now on."""
+        hide(self.join)
+        return self.join
+
+    def address(self) -> HostPort | None:
+        """Where to listen; None for the default. Raises BadAddress."""
+        return HostPort.parse(self.listen) if self.listen else None
+
+    def host(self) -> str:
+        """What others are told. Raises UsageError."""
+        return only_host(self.advertise)
+
+
+JOINING = Joining()
+"""None of them given."""
 
 
 def prepare(end: Callable[[str], None]) -> None:
@@ -32,3 +69,14 @@ def port_range(text: str) -> tuple[int, int] | None:
     if not dash or not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last) <= 65535:
         raise UsageError(f"--node-ports {text!r} is no range of ports", hint="write it as in 50010-50030")
     return int(first), int(last)
+
+
+def only_host(advertise: str) -> str:
+    """What stands after --advertise, if it is a host. Raises UsageError."""
+    host = advertise.strip()
+    if host.count(":") == 1 or not set(host).isdisjoint(" \t/[]#"):
+        raise UsageError(
+            f"--advertise {advertise!r} is no host",
+            hint="write a name or an address alone; the port is the one listened on",
+        )
+    return host

@@ -1,6 +1,7 @@
 """How a node's `run` comes to its end."""
 
 import asyncio
+from typing import Any
 
 
 async def first_done(ended: "asyncio.Future[str]", *lasting: "asyncio.Task[None]") -> str:
@@ -11,3 +12,10 @@ async def first_done(ended: "asyncio.Future[str]", *lasting: "asyncio.Task[None]
         if task.done():
             task.result()
     return ended.result()
+
+
+async def cancelled(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel tasks and wait until they are over, however they end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

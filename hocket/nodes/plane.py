@@ -21,7 +21,7 @@ from hocket.core import settings
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role
-from hocket.nodes.endings import first_done
+from hocket.nodes.endings import cancelled, first_done
 from hocket.nodes.joining import CREDENTIALS, Passport, authority_key_of, join
 from hocket.nodes.raising import Home, Raising
 from hocket.nodes.renewal import keep_fresh, renewal_in_s
@@ -77,17 +77,25 @@ class Plane:
     def node(self) -> NodeId:
         return self._passport.standing.node
 
-    async def start(self) -> None:
-        """Join or come back, until the prime has registered this plane.
+    async def start(self) -> bool:
+        """Join or come back, until the prime has registered this plane; False if it was told to `end` before.
 
         Raises TokenRefused, DataInUse, DataUnwritable, HocketError (PORT_BUSY, CERTIFICATE_REFUSED, ID_COPIED);
         NotReachable only for a first join: one that joined before waits for its prime.
         """
+        starting = asyncio.create_task(self._start())
         try:
-            await self._start()
+            first: set[asyncio.Future[Any]] = {starting, self._ended}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                return True
         except BaseException:
+            await cancelled(starting)
             await self.stop()
             raise
+        await cancelled(starting)
+        return False
 
     async def run(self) -> str:
         """Until `end`, or until the prime refuses this plane for good; returns why."""
@@ -149,7 +157,7 @@ class Plane:
     async def _wait_registered(self) -> None:
         """Until the prime took this plane in; raises what the uplink raises."""
         registered = asyncio.create_task(self._registered.wait())
-        waiting: set[asyncio.Future[Any]] = {registered, self._ended, *self._lasting}
+        waiting: set[asyncio.Future[Any]] = {registered, *self._lasting}
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -174,10 +182,7 @@ class Plane:
         )
 
     async def _stop_tasks(self) -> None:
-        tasks = [*self._lasting, *self._errands]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*self._lasting, *self._errands)
 
     # -- those who look whether this plane lives (link.Owner)
 

@@ -65,3 +65,12 @@ def test_what_the_interfaces_have_can_be_listened_on() -> None:
         if ":" not in host:
             with socket.socket() as listening:
                 listening.bind((host, 0))
+
+
+def test_what_the_owner_wants_others_to_be_told_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hocket.adapters.hosts._of_interfaces", lambda: [("127.0.0.1", "lo"), ("10.9.0.1", "eth1")])
+    monkeypatch.setattr("hocket.adapters.hosts._outgoing", lambda: ["192.168.1.5"])
+    told = [address.host for address in reachable(HostPort("0.0.0.0", 1), "music.example")]
+    assert told == ["music.example", "192.168.1.5", "10.9.0.1"], "loopback would lead others to themselves"
+    assert reachable(HostPort("127.0.0.1", 7), "music.example") == [HostPort("music.example", 7)]
+    assert reachable(HostPort("10.9.0.1", 7), "10.9.0.1") == [HostPort("10.9.0.1", 7)]

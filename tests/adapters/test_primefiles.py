@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from hocket.adapters.datafolder import DataFolder
-from hocket.adapters.primefiles import ADDRESS_FILE, keep_address, last_address
+from hocket.adapters.primefiles import (
+    ADDRESS_FILE,
+    keep_address,
+    keep_advertised,
+    last_address,
+    last_advertised,
+)
 from hocket.core.address import HostPort
 
 
@@ -21,3 +27,11 @@ def test_a_damaged_address_counts_as_none(tmp_path: Path, damage: bytes) -> None
     with DataFolder.open(tmp_path / "data") as folder:
         folder.write(ADDRESS_FILE, damage)
         assert last_address(folder) is None
+
+
+def test_what_others_were_told_is_kept_until_they_are_told_otherwise(tmp_path: Path) -> None:
+    with DataFolder.open(tmp_path / "data") as folder:
+        assert last_advertised(folder) == ""
+        for host in ("music.example", "2001:db8::7", ""):
+            keep_advertised(folder, host)
+            assert last_advertised(folder) == host

@@ -4,19 +4,32 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from hocket.adapters import link as links
+from hocket.adapters.certificates import new_key_pem, request_certificate
+from hocket.adapters.link import Link
+from hocket.adapters.tls import stranger_context
+from hocket.auth.jointokens import JoinToken
 from hocket.client import events
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError, Refused
+from hocket.core.ids import NodeId, Role
+from hocket.wire.message import Message
+from hocket.wire.messages.login import FindLogin, LoginAt
+from hocket.wire.messages.planes import Join, Joined
 from tests.kit import proc
 from tests.kit.cluster import Cluster
 from tests.kit.processes import ROOT, Program, run_to_end
 from tests.system.kit import QUICK, listening, make_song
-from tests.system.test_control_plane import Status, until
+from tests.system.test_control_plane import WAIT_S, Status, until
 
 
 @pytest.fixture
@@ -185,6 +198,101 @@ def test_a_copied_data_folder_is_told_so(cluster: Cluster) -> None:
     assert copied.returncode == 3
     assert "copied" in copied.stderr
     assert len(cluster.nodes("plane")) == 1
+
+
+def test_nobody_joins_under_the_id_of_a_node_that_is_being_spawned(cluster: Cluster) -> None:
+    """A certificate of that name would let its holder sign tickets in the node's place."""
+    cluster.plane("one", token=cluster.token(), music=cluster.music)
+    token = JoinToken.parse(cluster.token("--uses", "2"))
+
+    async def run() -> None:
+        async with listening(cluster):
+            [spawned] = [
+                node["id"] for node in (await asyncio.to_thread(cluster.status))["nodes"] if node["role"] == "auth"
+            ]
+            mine = links.hello(Role.LISTENER, NodeId(""))
+            address, expect = HostPort.parse(cluster.address), (Role.PRIME, None)
+            link = await links.connect(address, stranger_context(), mine, Nobody(), expect=expect, believe=True)
+            for node in (spawned, "auth-ffffffffffff"):  # and one that nobody heard of yet
+                request = request_certificate(Role.AUTH, NodeId(node), new_key_pem())
+                with pytest.raises(Refused, match="not one to join under") as caught:
+                    await link.request(Join(token.id, token.secret, request), Joined)
+                assert caught.value.code is ErrorCode.TOKEN_REFUSED
+            link.close()
+            await link.wait_closed()
+
+    asyncio.run(run())
+
+
+class Nobody:
+    async def on_message(self, link: Link, message: Message) -> Message | None:
+        return None
+
+    def on_closed(self, link: Link, error: HocketError) -> None: ...
+
+
+def test_a_plane_that_is_stopped_before_it_serves_does_not_say_that_it_does(cluster: Cluster) -> None:
+    plane = cluster.plane("one", token=cluster.token(), music=cluster.music)
+    assert plane.stop() == 0
+    cluster.kill_prime()
+    folder = cluster.folder / "one" / "data"
+    command: list[str | Path] = [sys.executable, ROOT / "planeNODE.py", "--data", folder, "--verbose"]
+    with Program(command, env=cluster.env, cwd=cluster.folder) as waiting:
+        waiting.wait_error_line("no prime")
+        assert waiting.stop() == 0
+        assert waiting.stdout_lines == []
+
+
+def test_a_plane_that_is_stopped_while_it_joins_ends_at_once(cluster: Cluster) -> None:
+    """Nobody answers at the address that the token names, and no answer is waited for."""
+    token = JoinToken.parse(cluster.token())
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        mute.settimeout(WAIT_S)
+        nowhere = msgspec.structs.replace(token, primes=(HostPort(*mute.getsockname()),) * 8).text()
+        command: list[str | Path] = [sys.executable, ROOT / "planeNODE.py", "--data", cluster.folder / "new"]
+        command += ["--join", nowhere]
+        with Program(command, env=cluster.env, cwd=cluster.folder) as joining:
+            with mute.accept()[0]:
+                assert joining.stop() == 0
+            assert joining.stdout_lines == []
+
+
+def test_others_are_told_the_advertised_host(tmp_path: Path) -> None:
+    """A prime behind a router: here its outer address is one more of the loopback interface."""
+    (tmp_path / "music").mkdir()
+    make_song(tmp_path / "music" / "A song.wav", 10)
+    with Cluster(tmp_path, *QUICK, "--advertise", "127.0.0.5") as cluster:
+        port = HostPort.parse(cluster.address).port
+        outside = HostPort("127.0.0.5", port)
+        assert str(outside) in cluster.control("invite").stdout
+        assert JoinToken.parse(cluster.token()).primes == (outside,)
+        assert cluster.status()["prime"]["address"] == str(outside)
+
+        async def run() -> None:
+            async with listening(cluster) as (engine, told):  # from this very machine: by the address listened on
+                await engine.play("song")
+                await told.wait(events.Playing)
+            found = await find_login(HostPort.parse(cluster.address), "127.0.0.9")
+            assert found.address.host == "127.0.0.5"
+
+        asyncio.run(run())
+        cluster.prime.stop()
+        assert str(outside) in cluster.control("invite").stdout, "the operator may ask while no prime runs"
+
+
+async def find_login(prime: HostPort, from_host: str) -> LoginAt:
+    """Ask for a place to log in, from another address than the prime's own."""
+    loop = asyncio.get_running_loop()
+    link = Link(links.hello(Role.LISTENER, NodeId("")), Nobody(), believe=True)
+    await loop.create_connection(
+        lambda: link, prime.host, prime.port, ssl=stranger_context(), server_hostname="", local_addr=(from_host, 0)
+    )
+    try:
+        async with asyncio.timeout(WAIT_S):
+            await link.opened
+            return await link.request(FindLogin(), LoginAt, WAIT_S)
+    finally:
+        await link.give_up()
 
 
 def test_a_token_of_a_loopback_prime_says_what_to_change(cluster: Cluster) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hocket.adapters.authority import Authority
 from hocket.adapters.certificates import read_request
 from hocket.adapters.clocks import random_bytes
-from hocket.adapters.hosts import reachable
 from hocket.adapters.link import Link
 from hocket.adapters.records import Records
 from hocket.auth.jointokens import ID_BYTES, SECRET_BYTES, JoinRequest, new_token, reach_warning, record_of
@@ -51,7 +50,7 @@ class Admission:
         members: Members,
         revoked: Revocations,
         policy: ChildPolicy,
-        address: Callable[[], HostPort],
+        addresses: Callable[[], list[HostPort]],
         clock: Clock,
     ) -> None:
         self._authority = authority
@@ -59,7 +58,7 @@ class Admission:
         self._members = members
         self._revoked = revoked
         self._policy = policy
-        self._address = address
+        self._addresses = addresses
         self._clock = clock
 
     async def load(self) -> None:
@@ -82,7 +81,7 @@ class Admission:
                 code=ErrorCode.USAGE,
                 hint="make a new one when it is needed",
             )
-        primes = reachable(self._address())
+        primes = self._addresses()
         token = new_token(primes, self._authority.fingerprint, random_bytes(ID_BYTES + SECRET_BYTES))
         now_s = self._now_unix_s()
         await self._records.add_join_token(record_of(token, asked.uses, round(now_s + asked.ttl_s)), now_s)

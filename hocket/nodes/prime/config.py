@@ -14,6 +14,7 @@ class PrimeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One prime's settings; the flags of `primeNODE.py` fill them."""
 
     listen: HostPort = HostPort.parse(settings.PRIME)
+    advertise: str = ""  # the host that others are told; "" = the listening one
     data: Path = Path("data")
     music: Path = Path("music")
     max_load: int = settings.MAX_LOAD

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from hocket.adapters.hosts import reachable
 from hocket.adapters.processes import memory_bytes
 from hocket.control.supervision import ChildStatus
 from hocket.control.view import NodeRecord, NodeState
@@ -33,14 +32,14 @@ class Desk:
         shelf: Shelf,
         librarian: Librarian,
         children: Callable[[], tuple[ChildStatus, ...]],
-        address: Callable[[], HostPort],
+        addresses: Callable[[], list[HostPort]],
         fingerprint: str,
     ) -> None:
         self._members = members
         self._shelf = shelf
         self._librarian = librarian
         self._children = children
-        self._address = address
+        self._addresses = addresses
         self._fingerprint = fingerprint
         self._since_s = members.now_s()
 
@@ -55,7 +54,7 @@ class Desk:
         library = self._shelf.state
         return Status(
             prime.node_id,
-            self._address(),
+            self._addresses()[0],
             library.tracks,
             library.unplayable,
             sum(node.load for node in view.nodes if node.role is Role.AUTH),
@@ -74,7 +73,7 @@ class Desk:
 
     def invite(self) -> Invite:
         """The address to hand to listeners."""
-        address = reachable(self._address())[0]
+        address = self._addresses()[0]
         warning = ""
         if address.is_loopback:
             warning = (
@@ -119,7 +118,7 @@ class Desk:
             node.node_id,
             node.role,
             node.parent,
-            self._address() if node.role is Role.PRIME else node.address,
+            self._addresses()[0] if node.role is Role.PRIME else node.address,
             node.state.value,
             node.load,
             node.capacity,

@@ -10,11 +10,17 @@ from typing import Any
 from hocket.adapters.authority import Authority
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.datafolder import DataFolder
-from hocket.adapters.hosts import own_hosts
+from hocket.adapters.hosts import own_hosts, reachable
 from hocket.adapters.link import AtOnce, Link
 from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.passwords import Passwords
-from hocket.adapters.primefiles import keep_address, keep_music_folder, keep_records_url, last_address
+from hocket.adapters.primefiles import (
+    keep_address,
+    keep_advertised,
+    keep_music_folder,
+    keep_records_url,
+    last_address,
+)
 from hocket.adapters.records import Records
 from hocket.adapters.tls import node_client_context, reload_context, server_context
 from hocket.auth.revocations import Revocations
@@ -27,7 +33,7 @@ from hocket.core.clock import NS_PER_S
 from hocket.core.clustertime import ClusterTime
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, TrackId, UserName
-from hocket.nodes.endings import first_done
+from hocket.nodes.endings import cancelled, first_done
 from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
@@ -37,7 +43,7 @@ from hocket.nodes.prime.manifests import Manifests
 from hocket.nodes.prime.meeting import Meeting
 from hocket.nodes.prime.members import Members
 from hocket.nodes.prime.nursery import Nursery
-from hocket.nodes.prime.placing import Placing
+from hocket.nodes.prime.placing import Caller, Placing
 from hocket.nodes.prime.visitors import Visitors
 from hocket.nodes.raising import READY_TIMEOUT_S, Home
 from hocket.nodes.renewal import RENEW_FRESH_S, sleep_by_wall_clock
@@ -108,6 +114,7 @@ class Prime:
         stack.push_async_callback(records.close)
         keep_records_url(folder, config.records)
         keep_music_folder(folder, config.music)
+        keep_advertised(folder, config.advertise)
         passwords = Passwords()
         stack.callback(passwords.close)
         own = Introduction(node, Role.PRIME, node, "", config.listen, os.getpid(), config.max_load)
@@ -119,7 +126,7 @@ class Prime:
         self._meeting = Meeting(self._visitors, self.cluster_ns)
         self._make_library(folder, node)
         self._admission = Admission(
-            authority, records, self._members, self._revoked, config.policy, lambda: self.address, self._clock
+            authority, records, self._members, self._revoked, config.policy, self._addresses, self._clock
         )
         await self._admission.load()
         self._accounts = Accounts(records, passwords, self._own_hosts, config.demo, self._end_user)
@@ -132,12 +139,12 @@ class Prime:
             self._shelf,
             self._librarian,
             self._nursery.status,
-            lambda: self.address,
+            self._addresses,
             authority.fingerprint,
         )
         await self._listen(folder, LinkServer(self._contexts[0], Role.PRIME, node, self, self._admit, self._at_once))
         stack.push_async_callback(self._replica.stop)
-        await self._replica.start(self.address.host, config.node_ports)
+        await self._replica.start(self.address.host, config.node_ports, config.advertise)
         work = (self._members.run, self._tidy, self._renew_grants, self._renew_own, self._librarian.run)
         self._lasting = [asyncio.create_task(each()) for each in work]
         stack.push_async_callback(self._stop_background)
@@ -208,10 +215,7 @@ class Prime:
         task.add_done_callback(self._errands.discard)
 
     async def _stop_background(self) -> None:
-        tasks = [*self._lasting, *self._errands]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*self._lasting, *self._errands)
 
     async def _retire_adopted(self) -> None:
         """Nodes that an earlier prime spawned are no processes of ours: they are told by message."""
@@ -247,10 +251,10 @@ class Prime:
                 return await self._admission.join(message)
             case login.FindLogin():
                 self._visitors.admit_log_in(link, self._members.now_s())
-                return await self._placing.find_login(message, link.own_address.host)
+                return await self._placing.find_login(message, self._caller(link))
             case login.FindStream():
                 self._visitors.check(link)
-                return await self._placing.find_stream(message, link.own_address.host)
+                return await self._placing.find_stream(message, self._caller(link))
             case together.GetManifest():
                 self._visitors.check(link)
                 return await self._manifests.manifest(message)
@@ -347,8 +351,15 @@ class Prime:
         )
 
     def _is_at_home(self, link: Link) -> bool:
-        """Whether a node runs on this machine, so that a loopback peer of it is one of ours."""
+        """Whether who is at the other end runs on this machine, so that a loopback peer of it is one of ours."""
         return link.peer_address.host in self._own_hosts
+
+    def _caller(self, link: Link) -> Caller:
+        return Caller(link.own_address.host, self._is_at_home(link))
+
+    def _addresses(self) -> list[HostPort]:
+        """Where others reach this prime, the best first."""
+        return reachable(self.address, self._config.advertise)
 
     # -- what the parts report
 

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from hocket.adapters.clocks import random_bytes
 from hocket.control.booking import Booking, Bookings, Order
 from hocket.control.scheduler import WORKERS, Full, NoHolder
@@ -33,6 +35,13 @@ RETRY_S = 0.2
 _TRY_ANOTHER = frozenset({ErrorCode.NODE_FULL, ErrorCode.DRAINING})
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """A listener: the host by which it reached the prime, and whether it runs on the prime's machine."""
+
+    reached_at: str
+    is_at_home: bool
+
+
 class Placing:
     """Answers FindLogin and FindStream. `order` has a node spawned and returns at once."""
 
@@ -50,8 +59,8 @@ class Placing:
         self._order = order
         self._holders = holders
 
-    async def find_login(self, asked: FindLogin, reached_at: str) -> LoginAt:
-        """A seat on an authentication node. `reached_at` is the host by which the listener reached the prime.
+    async def find_login(self, asked: FindLogin, who: Caller) -> LoginAt:
+        """A seat on an authentication node.
 
         Raises HocketError (CLUSTER_FULL, TIMED_OUT).
         """
@@ -64,13 +73,13 @@ class Placing:
             if node is None or isinstance(booking, Full):
                 continue
             try:
-                return await self._seat(node, booking, reached_at)
+                return await self._seat(node, booking, who)
             except HocketError as error:
                 if error.code not in _TRY_ANOTHER and not isinstance(error, NotReachable):
                     raise
                 avoid.add(node.node_id)
 
-    async def find_stream(self, asked: FindStream, reached_at: str) -> StreamAt:
+    async def find_stream(self, asked: FindStream, who: Caller) -> StreamAt:
         """A streaming node that can serve the track. Raises HocketError (CLUSTER_FULL, TRACK_MISSING, TIMED_OUT)."""
         deadline_s = self._members.now_s() + PLACE_TIMEOUT_S
         while True:
@@ -82,7 +91,7 @@ class Placing:
             node = await self._ready(booking, deadline_s)
             if node is not None and isinstance(booking, Booking):
                 self._bookings.sent(booking, self._members.now_s())
-                return StreamAt(node.node_id, reachable(node.address, reached_at), self._config.policy.audio_plain)
+                return StreamAt(node.node_id, self._told(node, who), self._config.policy.audio_plain)
 
     def spawn(self, asked: SpawnNode) -> Spawned:
         """One more node because the operator wants it. Raises HocketError (CLUSTER_FULL, NOT_ALLOWED)."""
@@ -100,7 +109,7 @@ class Placing:
         if order is not None:
             self._order(order)
 
-    async def _seat(self, node: NodeRecord, booking: Booking, reached_at: str) -> LoginAt:
+    async def _seat(self, node: NodeRecord, booking: Booking, who: Caller) -> LoginAt:
         seat = SeatId(random_bytes(SEAT_BYTES).hex())
         try:
             link = self._members.link(node.node_id)
@@ -109,7 +118,7 @@ class Placing:
             self._bookings.cancel(booking, self._members.now_s())
             raise
         self._bookings.seated(booking, node.capacity - reserved.free, self._members.now_s())
-        return LoginAt(node.node_id, reachable(node.address, reached_at), seat, settings.SEAT_S)
+        return LoginAt(node.node_id, self._told(node, who), seat, settings.SEAT_S)
 
     async def _ready(self, booking: Booking | Full, deadline_s: float) -> NodeRecord | None:
         """The booked node once it is up; None where the scheduler must be asked again."""
@@ -144,7 +153,13 @@ class Placing:
         await asyncio.sleep(RETRY_S)  # what failed just now fails again just now
         return None
 
+    def _told(self, node: NodeRecord, who: Caller) -> HostPort:
+        """Where a listener connects to for a node.
 
-def reachable(address: HostPort, reached_at: str) -> HostPort:
-    """A node that listens on every interface is told to a listener under the host that led it to the prime."""
-    return HostPort(reached_at, address.port) if address.is_wildcard else address
+        Whoever shares the prime's listening host runs on its machine: others are told the advertised one, too. A node
+        that listens on every interface is told under the host that led the listener to the prime.
+        """
+        address = node.address
+        if self._config.advertise and not who.is_at_home and address.host == self._config.listen.host:
+            return HostPort(self._config.advertise, address.port)
+        return HostPort(who.reached_at, address.port) if address.is_wildcard else address
