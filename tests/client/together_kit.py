@@ -55,13 +55,14 @@ def runs(played: bytes, song: Song) -> list[tuple[int, int]]:
     while at + PROBE_BYTES <= len(played):
         start = song.samples.find(played[at : at + PROBE_BYTES])
         assert start >= 0, f"frame {at // frame_bytes} of what was played is nowhere in the song"
-        length = _common(played, at, song.samples, start)
+        length = common(played, at, song.samples, start)
         found.append((start // frame_bytes, length // frame_bytes))
         at += length
     return found
 
 
-def _common(a: bytes, i: int, b: bytes, j: int) -> int:
+def common(a: bytes, i: int, b: bytes, j: int) -> int:
+    """How many bytes from a[i] and b[j] on are the same."""
     length, step = 0, 1 << 20
     while step:
         here, there = a[i + length : i + length + step], b[j + length : j + length + step]

@@ -36,8 +36,14 @@ class Friends:
         music = folder / "music"
         music.mkdir()
         self.samples = make_song(music / "Long.wav", 120)
-        argv: list[str | Path] = ["--listen", f"{wan.address(PRIME)}:50001", "--data", folder / "data"]
-        self._start(Program, PRIME, "primeNODE.py", *argv, "--music", music, "--demo").wait_line("^prime ready")
+        self.start_prime()
+
+    def start_prime(self) -> None:
+        """Start it (again), and wait until it serves."""
+        argv: list[str | Path] = ["--listen", f"{self.wan.address(PRIME)}:50001", "--data", self._folder / "data"]
+        argv += ["--music", self._folder / "music", "--demo"]
+        self.prime = self._start(Program, PRIME, "primeNODE.py", *argv)
+        self.prime.wait_line("^prime ready")
 
     def _start(self, kind: type[Program], on: int, script: str, *arguments: str | Path) -> Program:
         command = self.wan.command(on, [sys.executable, ROOT / script, *arguments])

@@ -51,7 +51,7 @@ REPORT_S = 1.0
 MAX_EARLY = 512
 RECONNECT_S = 0.3
 OPEN_TIMEOUT_S = 5.0
-DIRECT_S = 2.5
+DIRECT_S = 1.5
 """Who has not answered by then is sought by the prime; a first packet that was lost comes again after a second."""
 
 CARRIED_ASK_S = 0.025
