@@ -10,7 +10,7 @@ from hocket.wire.messages.operator import NodeStatus, Status
 _STATE_STYLES = {"ready": "green", "starting": "cyan", "draining": "yellow", "suspect": "red", "crashed": "bold red"}
 _BAR_CELLS = 8
 MAX_TRANSFERS_SHOWN = 8
-_EXTRAS = {"up": 92, "sends": 104, "memory": 114, "pid": 122}
+_EXTRAS = {"tracks": 90, "up": 102, "sends": 114, "memory": 124, "pid": 132}
 """Column -> the width from which on it is shown, in characters."""
 
 
@@ -33,6 +33,8 @@ def _head(status: Status) -> Text:
     text.append(f"{count(status.listeners, 'listener')}, {count(status.tracks, 'track')}", style="bold")
     if status.unplayable:
         text.append(f" ({status.unplayable} more cannot play)", style="yellow")
+    if sum(node.role in (Role.PRIME, Role.PLANE) for node in status.nodes) > 1:
+        text.append(f", {status.copies_present:,} of {count(status.copies_wanted, 'copy', 'copies')}")
     if status.missing_copies:
         text.append(f", {count(status.missing_copies, 'copy', 'copies')} missing", style="yellow")
     return text
@@ -73,6 +75,7 @@ def _cells(node: NodeStatus, indent: str, extras: list[str]) -> list[Text | str]
         "sends": f"{size(node.sent_bytes_per_s)}/s" if node.sent_bytes_per_s else "-",
         "memory": size(node.memory_bytes) if node.memory_bytes else "-",
         "up": spoken_time(node.up_s),
+        "tracks": f"{node.tracks:,}" if node.tracks else "-",
         "pid": str(node.pid) if node.pid else "-",
     }
     return [

@@ -177,12 +177,12 @@ class Engine:
 
     async def waveform(self, track: Track) -> bytes:
         """Peaks of equal parts of a track, 0 to 255. Raises HocketError."""
-        return (await self._logged_in().ask_node(WaveformGet(track.id), Waveform)).peaks
+        streams = self._logged_in().streams
+        return (await streams.at_holder(track.id, lambda line: line.request(WaveformGet(track.id), Waveform))).peaks
 
     async def cover(self, track: Track) -> bytes:
         """The track's cover, a JPEG or PNG; empty where there is none. Raises HocketError."""
-        line = await self._logged_in().streams.get(track.id)
-        return await line.cover(track.id)
+        return await self._logged_in().streams.at_holder(track.id, lambda line: line.cover(track.id))
 
     async def ask_prime(self, message: Message, reply: type[M]) -> M:
         """Ask the prime in this session's name, as its operator if the account may. Raises Refused, NotReachable."""

@@ -79,7 +79,7 @@ class Fetch:
         self._handle = -1
         self._opening: asyncio.Task[tuple[StreamLine, int]] | None = None
         self._unfit: set[NodeId] = set()  # nodes that lack the track, or stumble over it
-        self._refusal: Refused | None = None  # what the last of them said
+        self._refusal: Refused | None = None  # what the last that stumbled said
         self._is_gone = False  # nobody has the track
         self._source = CACHE if keeper is not None and keeper.is_whole else ""
         self._held = False
@@ -269,36 +269,35 @@ class Fetch:
             task.exception()  # told to the pieces; perhaps none is left that waits
 
     async def _open_line(self) -> tuple[StreamLine, int]:
-        line = await self._find_line()
-        handle = await self._open_on(line)
+        line, handle = await self._open_somewhere()
+        self._use_line(line, handle)
+        return line, handle
+
+    def _use_line(self, line: StreamLine, handle: int) -> None:
         self._leave_line()
         self._line, self._handle = line, handle
         if self._source not in ("", line.node):
             why = self._why_moved or ("not all of it is in the cache" if self._source == CACHE else "it was lost")
             self._on_moved(self._source, line.node, why)
         self._source = line.node
-        return line, handle
 
-    async def _find_line(self) -> StreamLine:
+    async def _open_somewhere(self) -> tuple[StreamLine, int]:
+        """A node that holds the track, wherever that is. Raises HocketError."""
         try:
-            return await self._streams.get(self.track.id, self._unfit)
+            return await self._streams.at_holder(self.track.id, self._open_on, self._unfit)
         except Refused as error:
-            refusal = self._refusal
-            if error.code in _GONE:
-                self._is_gone = True
-            elif error.code is ErrorCode.CLUSTER_FULL and refusal is not None:  # no other node could be asked
-                self._is_gone = refusal.code in _GONE
+            self._is_gone = error.code in _GONE
+            if error.code is ErrorCode.CLUSTER_FULL:  # no other node could be asked: those that were may do by now
                 self._unfit.clear()
-                raise refusal from None
+                if self._refusal is not None:
+                    raise self._refusal from None
             raise
 
-    async def _open_on(self, line: StreamLine) -> int:
+    async def _open_on(self, line: StreamLine) -> tuple[StreamLine, int]:
         try:
             opened = await line.open_track(self.track.id)
         except Refused as error:
-            if error.code in _GONE:
-                self._is_gone = bool(self._unfit) or error.code is ErrorCode.TRACK_UNPLAYABLE
-            if error.code in _GONE or error.code is ErrorCode.BUG:
+            if error.code is ErrorCode.BUG:
                 self._unfit.add(line.node)
                 self._refusal = error
             elif error.code in _OF_THE_NODE:
@@ -308,7 +307,7 @@ class Fetch:
             wrong = ProtocolError(f"{line.node} opened another track than the one that was asked for")
             self._streams.failed(line, wrong)
             raise wrong
-        return opened.handle
+        return line, opened.handle
 
     def _leave_line(self) -> None:
         if self._line is not None:
@@ -325,11 +324,14 @@ class Fetch:
             return  # a node is being looked for, and may have to be started first
         self._quiet_s *= 2
         try:
-            await self._streams.get(self.track.id, {*self._unfit, line.node})
+            other, handle = await self._streams.at_holder(self.track.id, self._open_on, {*self._unfit, line.node})
         except HocketError as error:
             log.info("%s is quiet, and there is no other: %s", line.node, error)
             return
-        self._streams.failed(line, NotReachable(f"{line.node} sent nothing for {QUIET_S:g} s"))
+        quiet = NotReachable(f"{line.node} sent nothing for {QUIET_S:g} s")
+        self._why_moved = quiet.text
+        self._use_line(other, handle)
+        self._streams.failed(line, quiet)
 
     # -- trouble
 
@@ -354,7 +356,7 @@ class Fetch:
     def _is_final(self, error: HocketError) -> bool:
         if error.code in _FINAL:
             return True
-        # One node may just be behind the others; a second one, or the prime, is believed.
+        # One node may just lack it; the prime is believed.
         return error.code in _GONE and self._is_gone
 
     # -- the cache

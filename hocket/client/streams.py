@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from hocket.adapters.link import Link
@@ -40,6 +40,9 @@ READ_TIMEOUT_S = 30.0
 FAILED_S = 10.0
 """For this long after it failed us the prime is asked for another node than this one."""
 
+MAX_MISPLACED = 3
+"""So many nodes that the prime chose for a track and that lack it are believed: it is gone."""
+
 ANY_TRACK = TrackId("")
 
 M = TypeVar("M", bound=Message)
@@ -51,8 +54,9 @@ KEEP_WARM = BackoffRule(base_s=0.5, cap_s=5.0)
 class StreamLine:
     """One connection to one streaming node, with our ticket shown on it."""
 
-    def __init__(self, at: StreamAt, owner: "Streams") -> None:
+    def __init__(self, at: StreamAt, owner: "Streams", found_for: TrackId = ANY_TRACK) -> None:
         self.at = at
+        self.found_for = found_for  # the prime chose the node for this track
         self.handles = 0  # tracks that are open on it
         self.draining = ""  # why, once the node said so
         self.error: HocketError | None = None
@@ -237,6 +241,29 @@ class Streams:
         self._on_change()
         return line
 
+    async def at_holder(
+        self, track: TrackId, use: Callable[[StreamLine], Awaitable[T]], lacking: set[NodeId] | None = None
+    ) -> T:
+        """What `use` makes of a line to a node whose machine holds a track. Where not all machines hold everything,
+        nodes that lack it are passed over at once; they are added to `lacking`, and its nodes are not asked.
+
+        Raises what `get` and `use` raise; TRACK_MISSING only once that is believed.
+        """
+        avoid = set[NodeId]() if lacking is None else lacking
+        misplaced = 0
+        while True:
+            line = await self.get(track, avoid)
+            try:
+                return await use(line)
+            except Refused as error:
+                if error.code is not ErrorCode.TRACK_MISSING:
+                    raise
+                misplaced += line.found_for == track
+                if misplaced >= MAX_MISPLACED:
+                    raise
+                log.debug("%s lacks %s", line.node, track)
+                avoid.add(line.node)
+
     def failed(self, line: StreamLine, error: HocketError) -> None:
         """This line is of no use any more, though it may look open: nobody gets it again."""
         log.info("%s failed: %s", line.node, error)
@@ -284,7 +311,7 @@ class Streams:
                 raise
             # A node that just failed us may have been cut off for a moment only: better than none.
             at = await self._prime.ask_as_user(FindStream(track, tuple(avoid)), StreamAt, FIND_TIMEOUT_S)
-        return await self._open(at)
+        return await self._open(at, track)
 
     async def _find_known(self, avoid: Collection[NodeId], error: HocketError) -> StreamLine:
         """Without the prime: the nodes that served us before, those that did not just fail us first."""
@@ -295,8 +322,8 @@ class Streams:
                     return await self._open(self._known[node])
         raise error
 
-    async def _open(self, at: StreamAt) -> StreamLine:
-        line = StreamLine(at, self)
+    async def _open(self, at: StreamAt, found_for: TrackId = ANY_TRACK) -> StreamLine:
+        line = StreamLine(at, self, found_for)
         try:
             await line.open(self._prime, self._wallet, self._clock)
         except (NotReachable, ProtocolError):

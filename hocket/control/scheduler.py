@@ -21,6 +21,8 @@ WORKERS = (Role.AUTH, Role.FILE)
 RETIRE_AGAIN_S = 10.0
 """A node ends within seconds of being told."""
 
+_MAX_NAMED = 3
+
 _KIND = {Role.AUTH: "authentication", Role.FILE: "streaming"}
 
 
@@ -85,9 +87,14 @@ def place_play(
 
     `holders` are the control nodes whose folders hold it; None: any will do.
     """
-    if holders is not None and not any(control in holders for control in _usable_controls(view)):
+    controls = _usable_controls(view)
+    if holders is None or controls.keys() <= set(holders):
+        return _place(view, limits, Role.FILE, avoid, None)
+    able = [control for control in controls if control in holders]
+    if not able:
         return NoHolder()
-    return _place(view, limits, Role.FILE, avoid, holders)
+    answer = _place(view, limits, Role.FILE, avoid, able)
+    return _full_of_holders(answer, able) if isinstance(answer, Full) else answer
 
 
 def warm_play(view: ClusterView, limits: Limits) -> Spawn | None:
@@ -159,11 +166,13 @@ def _place(
     starting = [node for node in usable if node.state is NodeState.STARTING]
     if starting:
         return Wait(min(starting, key=_by_age).node_id)
-    return _spawn(view, limits, role, tuple(allowed.values()))
+    return _spawn(view, limits, role, tuple(allowed.values()), any_track=holders is None)
 
 
-def _spawn(view: ClusterView, limits: Limits, role: Role, candidates: Sequence[NodeRecord]) -> Spawn | Full:
-    """The prime's own slots first, then the planes' evenly; for streaming, whole libraries before partial ones."""
+def _spawn(
+    view: ClusterView, limits: Limits, role: Role, candidates: Sequence[NodeRecord], *, any_track: bool = True
+) -> Spawn | Full:
+    """The prime's own slots first, then the planes' evenly; to stream `any_track`, whole libraries before parts."""
     with_slot = [node for node in candidates if node.free]
     if not with_slot:
         return _full(view, role, "")
@@ -181,7 +190,7 @@ def _spawn(view: ClusterView, limits: Limits, role: Role, candidates: Sequence[N
     chosen = min(
         able,
         key=lambda node: (
-            role is Role.FILE and node.tracks < most,
+            role is Role.FILE and any_track and node.tracks < most,
             node.role is not Role.PRIME,
             node.load,
             node.node_id,
@@ -196,6 +205,13 @@ def _may_take_slot(view: ClusterView, role: Role) -> bool:
     free = sum(node.free for node in controls.values())
     here = {node.role for node in view.nodes if node.parent in controls}
     return free > sum(kind not in here for kind in WORKERS if kind is not role)
+
+
+def _full_of_holders(full: Full, holders: Collection[NodeId]) -> Full:
+    """Other machines may have room, but not the track."""
+    named = ", ".join(sorted(holders)[:_MAX_NAMED]) + (" and others" if len(holders) > _MAX_NAMED else "")
+    hint = f"{full.hint}; or keep more copies (--replicas)"
+    return msgspec.structs.replace(full, text=f"{full.text}; the track is on {named} only", hint=hint)
 
 
 def _full(view: ClusterView, role: Role, why: str) -> Full:

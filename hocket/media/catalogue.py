@@ -8,7 +8,7 @@ track) and moves what changed by bisection, so readers keep the catalogue that t
 import re
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import compress
 from typing import Final
@@ -105,6 +105,16 @@ class Catalogue:
         """The track with this id."""
         return self._by_id.get(track)
 
+    @property
+    def by_id(self) -> Mapping[TrackId, Track]:
+        """All tracks that have an id."""
+        return self._by_id
+
+    def named(self, names: Collection[str]) -> dict[str, Track]:
+        """Those of the names that tracks have, with their tracks."""
+        slots = self._slots_of(names)
+        return {name: track for name, slot in slots.items() if (track := self._shelf.tracks[slot]) is not None}
+
     def page(
         self, search: str = "", offset: int = 0, limit: int = 100, sort: Sort = Sort.NAME, descending: bool = False
     ) -> tuple[int, list[Track]]:
@@ -140,8 +150,8 @@ class Catalogue:
         Raises TrackMissing when a removed track is not here: the change belongs to another catalogue.
         """
         new = {track.name: track for track in added}
-        gone = [self._must_have(track.name) for track in removed]
-        gone += [slot for name in new if (slot := self._slot_of(name)) is not None]
+        gone = self._must_have([track.name for track in removed])
+        gone += self._slots_of(new).values()
         if len(new) + len(gone) > _REBUILD_SHARE * len(self):
             left = set(self._orders[Sort.NAME]).difference(gone)
             return Catalogue([*self._in_slots(left), *new.values()], self.revision + 1)
@@ -181,11 +191,19 @@ class Catalogue:
                 return order[position]
         return None
 
-    def _must_have(self, name: str) -> int:
-        slot = self._slot_of(name)
-        if slot is None:
-            raise TrackMissing(f"'{name}' is not in the catalogue, so it cannot be removed")
-        return slot
+    def _slots_of(self, names: Collection[str]) -> dict[str, int]:
+        """The slots of those names that are here."""
+        if len(names) <= _REBUILD_SHARE * len(self):
+            return {name: slot for name in names if (slot := self._slot_of(name)) is not None}
+        all_slots = {track.name: slot for slot, track in enumerate(self._shelf.tracks) if track is not None}
+        return {name: all_slots[name] for name in names if name in all_slots}
+
+    def _must_have(self, names: Collection[str]) -> list[int]:
+        slots = self._slots_of(names)
+        for name in names:
+            if name not in slots:
+                raise TrackMissing(f"'{name}' is not in the catalogue, so it cannot be removed")
+        return list(slots.values())
 
 
 def _slice(order: Sequence[int], offset: int, limit: int, descending: bool) -> Sequence[int]:

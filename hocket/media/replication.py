@@ -65,6 +65,14 @@ class Plan(msgspec.Struct, frozen=True):
         return bool(self.transfers or self.renames or self.removals)
 
 
+class Census(msgspec.Struct, frozen=True):
+    """What the whole library comes to: tracks that can be played, and copies of them. Spare copies do not count."""
+
+    tracks: int
+    copies_wanted: int
+    copies_present: int
+
+
 class Limits(msgspec.Struct, frozen=True):
     """How much goes on at once."""
 
@@ -91,6 +99,8 @@ class Replication:
         # What there is to do, kept up to date track by track: planning must not walk the whole library.
         self._misnamed: set[TrackId] = set()
         self._names: dict[TrackId, str] = {}
+        self._by_name: list[TrackId] | None = None
+        self._news: set[TrackId] = set()
         self._wanted: dict[TrackId, dict[NodeId, NodeId]] = {}  # target -> the source that is meant for it
         self._queues: dict[tuple[NodeId, NodeId], dict[TrackId, int]] = {}  # (source, target) -> track -> its number
         self._numbers = 0
@@ -111,7 +121,9 @@ class Replication:
         renames = self._labels.get(machine) not in (None, label_of(label or machine))
         self._labels[machine] = label_of(label or machine)
         self._away.discard(machine)
-        self._lost.discard(machine)
+        if machine in self._lost:
+            self._lost.discard(machine)
+            self._note_what_depends_on(machine)
         self._revise(self._tracks, names_too=renames)
 
     def expect(self, machine: NodeId, label: str = "") -> None:
@@ -128,8 +140,9 @@ class Replication:
 
     def lost(self, machine: NodeId) -> None:
         """A machine is away for so long that its copies do not count any more: others make them."""
-        if machine in self._away:
+        if machine in self._away and machine not in self._lost:
             self._lost.add(machine)
+            self._note_what_depends_on(machine)
             self._revise(self._tracks, names_too=False)
 
     def leave(self, machine: NodeId) -> None:
@@ -213,12 +226,12 @@ class Replication:
     def set_aside(self, track: TrackId, machine: NodeId) -> None:
         """Neither from nor to this machine for now: it cannot give the track, gave other bytes, or cannot take it."""
         self._set_aside.add((track, machine))
-        self._revise([track])
+        self._revise([track], names_too=False)
 
     def take_up(self, track: TrackId, machine: NodeId) -> None:
         """It is worth trying again."""
         self._set_aside.discard((track, machine))
-        self._revise([track])
+        self._revise([track], names_too=False)
 
     # -- removals
 
@@ -251,6 +264,41 @@ class Replication:
     def holders(self, track: TrackId) -> frozenset[NodeId]:
         """Machines that hold a track and can be reached."""
         return frozenset(self._holdings.holders(track).keys() - self._away)
+
+    def out_of_reach(self, track: TrackId) -> frozenset[NodeId]:
+        """Machines that hold a track and are away just now, but not given up."""
+        return frozenset(self._holdings.holders(track).keys() & (self._away - self._lost))
+
+    def is_listed(self, track: TrackId) -> bool:
+        """Whether people see a track: a machine that is not given up holds it."""
+        return track in self._names and not self._holdings.holders(track).keys() <= self._lost
+
+    def elsewhere(self, machine: NodeId) -> list[TrackId]:
+        """What people see and a machine does not hold."""
+        return [track for track in self._names if self._is_elsewhere(track, machine)]
+
+    def beside(self, machine: NodeId, track: TrackId) -> Track | None:
+        """A track for the list of a machine that does not hold it; None if it does, or if nobody shall see it."""
+        return self.track(track) if self._is_elsewhere(track, machine) else None
+
+    def take_news(self) -> frozenset[TrackId]:
+        """Tracks that may be listed otherwise since the last call: in another place, under another name, or no more."""
+        news, self._news = self._news, set()
+        return frozenset(news)
+
+    def by_name(self) -> list[TrackId]:
+        """All tracks that are not removed, in the order of their names."""
+        if self._by_name is None:
+            self._by_name = sorted(self._names, key=self._names.__getitem__)
+        return self._by_name
+
+    def census(self) -> Census:
+        """How much there is, and how much of it is where it belongs."""
+        machines = len(self._labels.keys() - self._lost)
+        share = machines if self._replicas == ALL_MACHINES else min(self._replicas, machines)
+        alive = (len(self._holdings.holders(track).keys() - self._lost) for track in self._names)
+        copies = [min(holders, share) for holders in alive if holders]
+        return Census(len(copies), share * len(copies), sum(copies))
 
     def tracks(self) -> Iterator[Track]:
         """All tracks that are not removed, under their agreed names; other names are aliases."""
@@ -316,6 +364,14 @@ class Replication:
 
     # -- keeping up to date
 
+    def _is_elsewhere(self, track: TrackId, machine: NodeId) -> bool:
+        return machine not in self._holdings.holders(track) and self.is_listed(track)
+
+    def _note_what_depends_on(self, machine: NodeId) -> None:
+        """News of the tracks that only this machine holds, of those that are not given up."""
+        others = self._lost - {machine}
+        self._news.update(t for t in self._names if self._holdings.holders(t).keys() - others == {machine})
+
     def _revise(self, tracks: Iterable[TrackId], names_too: bool = True) -> None:
         """Work out anew what there is to do for some tracks."""
         for track in tracks:
@@ -341,6 +397,8 @@ class Replication:
 
     def _revise_name(self, track: TrackId) -> None:
         self._misnamed.discard(track)
+        self._news.add(track)
+        self._by_name = None
         self._names.pop(track, None)
         if track not in self._tracks or track in self._tombstones:
             return

@@ -64,6 +64,7 @@ def _settings(asked: ByHand, passport: Passport, index: str) -> ChildSettings:
         capacity=asked.capacity or (policy.max_users if asked.role is Role.AUTH else policy.max_streams),
         music=str(asked.music.resolve()) if asked.music else "",
         index=index,
+        holds=standing.node,  # a folder that no control node knows
         policy=policy,
         renew_in_s=renewal_in_s(standing.credentials),
         log_level=asked.log_level,

@@ -25,6 +25,7 @@ class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int
     music: str = ""
     index: str = ""  # the library's index file, kept by the control node
+    holds: str = ""  # whose folder that is, if not the parent's
     policy: ChildPolicy = ChildPolicy()
     renew_in_s: float = RENEW_FRESH_S  # until its certificate is to be renewed
     log_level: int = 20

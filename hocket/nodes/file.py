@@ -1,11 +1,11 @@
 """The streaming node: lists tracks and sends their bytes to whoever shows a ticket."""
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from hocket.adapters.clocks import SystemClock
 from hocket.adapters.library import LibraryIndex, open_track
@@ -25,9 +25,11 @@ from hocket.nodes.looks import Looks
 from hocket.nodes.ports import advertised, listen_on
 from hocket.nodes.renewal import keep_fresh
 from hocket.nodes.uplink import Uplink, Watcher
+from hocket.nodes.wholelist import WholeList
 from hocket.wire import limits
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Ping, Pong, Present, Presented
+from hocket.wire.messages.library import TracksElsewhere
 from hocket.wire.messages.login import SessionEnded
 from hocket.wire.messages.nodes import (
     CatalogueRefresh,
@@ -48,12 +50,9 @@ from hocket.wire.messages.tracks import (
     NodeDraining,
     OpenTrack,
     Read,
-    TrackFound,
     TrackOpened,
-    TrackPage,
     WaveformGet,
 )
-from hocket.wire.pages import that_fit
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +60,6 @@ CONNECTIONS_PER_STREAM = 2
 """Listeners that are connected but play nothing (warm, paused) may be as many again as those that play."""
 
 EXTRA_CONNECTIONS = 64
-INDEX_LOOK_S = 1.0
-"""Between looks at the index file; a prime's own children are told sooner."""
-
 DRAIN_TIMEOUT_S = 20.0
 """Listeners that did not move by then have lost this node anyway."""
 
@@ -90,6 +86,7 @@ class FileNode:
         self._own = own
         self._clock = SystemClock()
         self._index = LibraryIndex(own.index)
+        self._list = WholeList(self._index, self._tell_catalogue)
         self._revoked = Revocations.lasting(own.policy.ticket_s, own.policy.session_grace_s)
         self._verifier = TicketVerifier(own.authority_key, self._revoked)
         self._files = OpenFiles(lambda track: open_track(own.music, track, self._index.entries(track.id)))
@@ -111,7 +108,7 @@ class FileNode:
             on_message=self._on_message,
             watcher=watcher,
         )
-        self._index_changed = asyncio.Event()
+        self._late: set[asyncio.Task[Message]] = set()  # answers that are worked out
         self._draining = False
         self._drain_timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -123,16 +120,16 @@ class FileNode:
 
     async def run(self) -> str:
         """Serve. Raises HocketError (PORT_BUSY, refused by the prime)."""
-        self._index.refresh()
+        await self._list.update()
         await listen_on(self._server.start, self._own)
         fresh = keep_fresh(self._own.standing, self._own.renew_in_s, self._uplink.request, self._renewed)
-        tasks = [asyncio.create_task(work) for work in (self._uplink.run(), self._follow_index(), fresh)]
+        tasks = [asyncio.create_task(work) for work in (self._uplink.run(), self._list.run(), fresh)]
         try:
             return await first_done(self._ended, *tasks)
         finally:
-            for task in tasks:
+            for task in (*tasks, *self._late):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._late, return_exceptions=True)
             if self._drain_timer is not None:
                 self._drain_timer.cancel()
             self._server.stop()
@@ -154,9 +151,11 @@ class FileNode:
         listener = self._admitted(connection)
         match message:
             case ListTracks():
-                return self._page(message)
+                return self._list.page(message) if self._list.is_whole else self._answer_late(self._page(message))
             case FindTrack():
-                return TrackFound(self._index.catalogue.resolve(message.text))
+                return self._list.find(message) if self._list.is_whole else self._answer_late(self._find(message))
+            case OpenTrack() if self._index.catalogue.get(message.track) is None:
+                return self._answer_late(self._open_new(connection, listener, message))
             case OpenTrack():
                 return self._open(listener, message)
             case CloseTrack():
@@ -209,10 +208,25 @@ class FileNode:
             raise TicketRefused("no valid ticket was shown on this connection", hint="log in again")
         return listener
 
-    def _page(self, asked: ListTracks) -> TrackPage:
-        catalogue = self._index.catalogue
-        total, tracks = catalogue.page(asked.search, asked.offset, asked.limit, asked.sort, asked.descending)
-        return TrackPage(catalogue.revision, total, asked.offset, that_fit(tracks))
+    async def _page(self, asked: ListTracks) -> Message:
+        await self._list.wait_whole()
+        return self._list.page(asked)
+
+    async def _find(self, asked: FindTrack) -> Message:
+        await self._list.wait_whole()
+        return self._list.find(asked)
+
+    async def _open_new(self, connection: Connection, listener: Listener, message: OpenTrack) -> Message:
+        """The prime may know of a new track before this node has looked at the index."""
+        await self._list.update()
+        _check_open(connection)
+        return self._open(listener, message)
+
+    def _answer_late(self, work: Coroutine[Any, Any, Message]) -> "asyncio.Future[Message]":
+        task = asyncio.create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return task
 
     def _open(self, listener: Listener, message: OpenTrack) -> TrackOpened:
         if self._draining:
@@ -222,7 +236,7 @@ class FileNode:
         self._check_handles(listener)
         track = self._index.catalogue.get(message.track)
         if track is None:
-            raise TrackMissing(f"{self._own.node} does not hold {message.track}", hint="list the tracks again")
+            raise TrackMissing(f"the machine of {self._own.node} does not hold {message.track}", hint="ask the prime")
         if track.problem:
             raise TrackUnplayable(f"'{track.name}' cannot be played", hint=track.problem)
         file = self._files.take(track)
@@ -232,8 +246,7 @@ class FileNode:
 
     def _lend(self, connection: Connection, listener: Listener, cover: Cover) -> int:
         """A handle for a picture's file, unless the listener has gone meanwhile."""
-        if connection.stage is Stage.CLOSED:
-            raise HocketError("the listener is gone", code=ErrorCode.CONNECTION_LOST)
+        _check_open(connection)
         self._check_handles(listener)
         listener.last_handle += 1
         track = Track(NO_TRACK_ID, "cover", "cover", size_bytes=cover.file_bytes)
@@ -261,7 +274,8 @@ class FileNode:
     def _describe(self, boot: str) -> Register:
         own = self._own
         address = advertised(own, self._server.address)
-        return Register(boot, own.parent, address, os.getpid(), own.capacity, self._load().load)
+        load = self._load().load
+        return Register(boot, own.parent, address, os.getpid(), own.capacity, load, holds=own.holds)
 
     def _load(self) -> Heartbeat:
         listeners = sum(1 for c in self._server.connections if isinstance(c.user_data, Listener))
@@ -275,13 +289,15 @@ class FileNode:
             self._on_renewed(credentials)
 
     def _on_registered(self, registered: Registered) -> None:
-        self._index_changed.set()
+        self._list.look_soon()
         self.registered.set()
 
     async def _on_message(self, message: Message) -> Message | None:
         match message:
             case CatalogueRefresh():
-                self._index_changed.set()
+                self._list.look_soon()
+            case TracksElsewhere():
+                self._list.take(message)
             case NodesRemoved():
                 self._revoked.remove_nodes(message.nodes)
             case EndSessions():
@@ -294,18 +310,9 @@ class FileNode:
                 return Pong()
         return None
 
-    async def _follow_index(self) -> None:
-        """Load the control node's index whenever it is another one, and tell the listeners."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(INDEX_LOOK_S):
-                    await self._index_changed.wait()
-            self._index_changed.clear()
-            if await asyncio.to_thread(self._index.refresh):
-                catalogue = self._index.catalogue
-                log.info("%d tracks, revision %d", len(catalogue), catalogue.revision)
-                for connection in self._server.connections:
-                    connection.notify(CatalogueChanged(catalogue.revision))
+    def _tell_catalogue(self, revision: int) -> None:
+        for connection in self._server.connections:
+            connection.notify(CatalogueChanged(revision))
 
     def _end_sessions(self, message: EndSessions) -> None:
         when_ns = message.at_ns or self._uplink.cluster_ns()
@@ -333,3 +340,8 @@ class FileNode:
         else:
             loop = asyncio.get_running_loop()
             self._drain_timer = loop.call_later(DRAIN_TIMEOUT_S, self.end, "drained; some listeners did not move")
+
+
+def _check_open(connection: Connection) -> None:
+    if connection.stage is Stage.CLOSED:
+        raise HocketError("the listener is gone", code=ErrorCode.CONNECTION_LOST)

@@ -180,6 +180,63 @@ def test_a_node_that_lacks_the_track_is_passed_over(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_a_queue_over_machines_that_hold_a_part_each(tmp_path: Path) -> None:
+    """The prime knows who holds what; what a warm line lacks is played from where it is, without a gap or a word."""
+    songs = [make_song(f"{number}.wav", seconds=2.0) for number in range(4)]
+
+    async def scene() -> None:
+        async with FakeCluster(*songs, files=2) as cluster, listening(cluster, tmp_path, fast=True) as listener:
+            first, second = cluster.files
+            first.lacks = {songs[1].track.id, songs[3].track.id}
+            second.lacks = {songs[0].track.id, songs[2].track.id}
+            cluster.knows_holders = True
+            await listener.engine.play_all([song.track for song in songs])
+            opened = [await listener.told.wait(events.Opened) for _ in songs]
+            assert await listener.idle() is None
+            assert [one.source for one in opened[::2]] == [first.node] * 2
+            assert [one.source for one in opened[1::2]] == [second.node] * 2
+            assert listener.samples() == b"".join(song.samples for song in songs)
+            assert not listener.told.of(events.Error)
+            assert not listener.told.of(events.Moved)
+            assert first.count(OpenTrack) + second.count(OpenTrack) <= 2 * len(songs)
+
+    asyncio.run(scene())
+
+
+def test_machines_with_the_track_that_are_full_are_named_as_such(tmp_path: Path) -> None:
+    song = make_song()
+
+    async def scene() -> None:
+        async with FakeCluster(song, files=2) as cluster, listening(cluster, tmp_path) as listener:
+            first, second = cluster.files
+            first.lacks.add(song.track.id)
+            cluster.knows_holders = True
+            await listener.engine.all_tracks()  # a line to the first is open
+            second.draining = True
+            await listener.engine.play(song.track)
+            failure = await listener.idle()
+            assert isinstance(failure, HocketError)
+            assert failure.code is ErrorCode.CLUSTER_FULL
+
+    asyncio.run(scene())
+
+
+def test_a_prime_that_is_wrong_about_a_track_is_not_asked_for_ever(tmp_path: Path) -> None:
+    song = make_song()
+
+    async def scene() -> None:
+        async with FakeCluster(song, files=6) as cluster, listening(cluster, tmp_path) as listener:
+            for file in cluster.files:
+                file.lacks.add(song.track.id)
+            await listener.engine.play(song.track)
+            failure = await listener.idle()
+            assert isinstance(failure, HocketError)
+            assert failure.code is ErrorCode.TRACK_MISSING
+            assert sum(file.count(OpenTrack) for file in cluster.files) <= 4
+
+    asyncio.run(scene())
+
+
 def test_a_track_that_is_gone_everywhere_is_missing(tmp_path: Path) -> None:
     song = make_song(seconds=0.3)
 

@@ -1,7 +1,8 @@
 """The bytes of one track, without a cluster: what a closed fetch gives back."""
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
 
 from hocket.adapters.clocks import SystemClock
 from hocket.client.fetch import Fetch
@@ -10,6 +11,8 @@ from hocket.core.ids import NodeId, TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from hocket.wire.messages.tracks import TrackOpened
+
+T = TypeVar("T")
 
 FORMAT = AudioFormat(rate_hz=48_000, channels=2, bits=16)
 FRAMES = 4 * 48_000
@@ -33,8 +36,8 @@ class OneNode:
     draining = ""
     error = None
 
-    async def get(self, track: TrackId, avoid: object = ()) -> "OneNode":
-        return self
+    async def at_holder(self, track: TrackId, use: Callable[["OneNode"], Awaitable[T]], lacking: object) -> T:
+        return await use(self)
 
     async def open_track(self, track: TrackId) -> TrackOpened:
         return TrackOpened(1, SONG)

@@ -77,6 +77,23 @@ def test_a_track_is_streamed_from_its_holders_only() -> None:
     assert place_play(everything, LIMITS, None) == Place(NodeId("file-1"))
 
 
+def test_where_a_track_lives_counts_and_not_how_much_else_is_there() -> None:
+    full = record(PRIME, Role.PRIME, capacity=1, load=1, tracks=9)
+    machines = view(full, plane(1, 2, tracks=9), plane(2, 1, tracks=1), plane(3, 0, tracks=9))
+    holders = {NodeId("plane-1"), NodeId("plane-2")}
+    assert place_play(machines, LIMITS, holders) == Spawn(Role.FILE, NodeId("plane-2"), 10)
+
+
+def test_machines_with_room_but_without_the_track_are_of_no_use() -> None:
+    taken = record("file-1", Role.FILE, "plane-1", capacity=1, load=1)
+    crowded = view(PRIME_NODE, plane(1, 6), plane(2), taken)
+    refused = place_play(crowded, LIMITS, {NodeId("plane-1")})
+    assert isinstance(refused, Full)
+    assert refused.text.endswith("the track is on plane-1 only")
+    assert "--replicas" in refused.hint
+    assert isinstance(place_play(crowded, LIMITS, None), Spawn)
+
+
 def test_the_last_slot_goes_only_to_a_kind_that_has_no_node() -> None:
     two_slots = record(PRIME, Role.PRIME, capacity=2, load=1)
     auth = record("auth-1", Role.AUTH, PRIME, load=2)

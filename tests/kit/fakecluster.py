@@ -177,7 +177,10 @@ class FakePrime(LinkNode):
             case login.FindStream():
                 if message.track and message.track not in self.cluster.songs:
                     raise TrackMissing(f"no machine of the cluster holds {message.track}")
-                file = self._pick(self.cluster.files, message.avoid)
+                files = self.cluster.files
+                if self.cluster.knows_holders:
+                    files = [file for file in files if message.track not in file.lacks]
+                file = self._pick(files, message.avoid)
                 return login.StreamAt(file.node, file.address, self.cluster.plain)
             case together.GetManifest():
                 song = self.cluster.songs[message.track]
@@ -269,6 +272,7 @@ class FakeCluster:
         self.plain = plain
         self.ticket_s = ticket_s
         self.heartbeat_s = heartbeat_s
+        self.knows_holders = False  # the prime sends nobody to a node that lacks the track
         self.authority = authority(name)
         self.shown_authority = self.authority.certificate_der
         self.ended: set[SessionId] = set()

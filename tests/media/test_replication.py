@@ -20,7 +20,7 @@ from hocket.media.manifest import (
 )
 from hocket.media.paths import is_library_name
 from hocket.media.rendezvous import ranked
-from hocket.media.replication import Limits, Removal, Rename, Replication, Transfer
+from hocket.media.replication import Census, Limits, Removal, Rename, Replication, Transfer
 from hocket.media.tombstones import Tombstones
 
 A, B, C, D = (NodeId(f"plane-{letter * 12}") for letter in "abcd")
@@ -134,6 +134,7 @@ class TestPlan:
         shared.away(A)
         assert not shared.plan()
         assert shared.holders(X) == frozenset()
+        assert shared.out_of_reach(X) == {A}
         shared.join(A)
         assert len(shared.plan().transfers) == 1
 
@@ -257,6 +258,57 @@ class TestRemoval:
         assert stones.owed_by(B) == [X]
 
 
+class TestWhatPeopleSee:
+    def test_a_machine_hears_of_what_it_lacks(self) -> None:
+        shared = replication({A: [track(X, "x.wav"), track(Y, "y.wav")], B: [track(Y, "y.wav")]}, replicas=1)
+        assert shared.elsewhere(A) == []
+        assert shared.elsewhere(B) == [X]
+        assert shared.elsewhere(NodeId("file-000000000001")) == [X, Y]  # one that serves a folder of its own
+        assert shared.beside(B, Y) is None
+        assert shared.take_news() == {X, Y}
+        assert shared.take_news() == frozenset()
+
+    def test_a_short_absence_changes_no_list_and_a_loss_does(self) -> None:
+        shared = replication({A: [track(X, "x.wav"), track(Y, "y.wav")], B: [track(Y, "y.wav")]}, replicas=1)
+        shared.take_news()
+        shared.away(A)
+        assert shared.take_news() == frozenset()
+        assert shared.elsewhere(B) == [X]
+        assert shared.holders(X) == frozenset()
+        assert shared.out_of_reach(X) == {A}
+        shared.lost(A)
+        assert shared.take_news() == {X}
+        assert shared.elsewhere(B) == []
+        assert shared.out_of_reach(X) == frozenset()
+        shared.join(A, A[-1])
+        assert shared.take_news() == {X}
+        assert shared.elsewhere(B) == [X]
+
+    def test_a_removed_track_is_seen_by_nobody(self) -> None:
+        shared = replication({A: [track(X, "x.wav")], B: []}, replicas=1)
+        shared.take_news()
+        shared.remove(X)
+        assert shared.take_news() == {X}
+        assert shared.elsewhere(B) == []
+
+    def test_copies_are_counted_as_far_as_they_are_wanted(self) -> None:
+        folders = {A: [track(X, "x.wav"), track(Y, "y.wav")], B: [track(Y, "y.wav")], C: []}
+        assert replication(folders, replicas=1).census() == Census(2, 2, 2)
+        assert replication(folders, replicas=2).census() == Census(2, 4, 3)
+        assert replication(folders, replicas=9).census() == replication(folders).census() == Census(2, 6, 3)
+        shared = replication(folders)
+        shared.away(A)
+        assert shared.census() == Census(2, 6, 3)
+        shared.lost(A)
+        assert shared.census() == Census(1, 2, 1)
+
+    def test_in_the_order_of_names(self) -> None:
+        shared = replication({A: [track(X, "b.wav"), track(Y, "a.wav")]})
+        assert shared.by_name() == [Y, X]
+        shared.take(Manifest(A, 2, (track(X, "b.wav"), track(Y, "c.wav"))))
+        assert shared.by_name() == [X, Y]
+
+
 class World:
     """Disks, links that break, and a prime that sees only what was reported."""
 
@@ -270,6 +322,7 @@ class World:
         self.running: list[Transfer] = []
         self.reported: dict[NodeId, Manifest] = {}
         self.prime = Replication(replicas)
+        self.told: dict[NodeId, dict[TrackId, Track]] = {machine: {} for machine in self.machines}
         for machine in self.machines:
             self.prime.join(machine, "same label" if seed % 3 == 0 else machine[-1])
             self.report(machine)
@@ -305,6 +358,20 @@ class World:
         self.cut.add(machine)
         self.prime.away(machine)
         self.running = [one for one in self.running if machine not in (one.source, one.target)]
+
+    def lose(self, machine: NodeId) -> None:
+        self.cut_off(machine)
+        self.prime.lost(machine)
+
+    def tell(self) -> None:
+        """Keep every machine's list of what is elsewhere by the news alone."""
+        for key in self.prime.take_news():
+            for machine, told in self.told.items():
+                shown = self.prime.beside(machine, key)
+                if shown is None:
+                    told.pop(key, None)
+                else:
+                    told[key] = shown
 
     def heal(self, machine: NodeId) -> None:
         if machine in self.cut:
@@ -376,6 +443,7 @@ STEPS = st.one_of(
     st.tuples(st.just("put"), MACHINES, NAMES, TRACKS),
     st.tuples(st.just("delete"), MACHINES, NAMES),
     st.tuples(st.just("cut_off"), MACHINES),
+    st.tuples(st.just("lose"), MACHINES),
     st.tuples(st.just("heal"), MACHINES),
     st.tuples(st.just("report"), MACHINES),
     st.tuples(st.just("work"), st.sampled_from([0.3, 1.0])),
@@ -396,6 +464,9 @@ def run(world: World, steps: Iterable[tuple[object, ...]]) -> None:
         else:
             getattr(world, str(what))(*arguments)
         check_against_a_new_prime(world)
+        world.tell()
+        for machine, told in world.told.items():
+            assert told == {key: world.prime.beside(machine, key) for key in world.prime.elsewhere(machine)}
 
 
 def check_against_a_new_prime(world: World) -> None:
@@ -408,6 +479,8 @@ def check_against_a_new_prime(world: World) -> None:
         fresh.take(manifest)
         if machine in world.cut:
             fresh.away(machine)
+        if machine in prime._lost:
+            fresh.lost(machine)
     assert {(one.id, one.name, one.aliases) for one in fresh.tracks()} == {
         (one.id, one.name, one.aliases) for one in prime.tracks()
     }

@@ -262,7 +262,9 @@ def test_music_does_not_fit_through(scene: Scene) -> None:
     with pytest.raises(HocketError) as caught:
         play_cd_music(10)
     refused(caught, ErrorCode.TOO_MANY_REQUESTS)
-    assert scene.book.carry("line of Ben", number, 100, scene.now_ns) is not None  # the other way has a budget of its own
+    assert (
+        scene.book.carry("line of Ben", number, 100, scene.now_ns) is not None
+    )  # the other way has a budget of its own
 
 
 @pytest.mark.parametrize("many", ["of one", "of a host", "of all"])

@@ -69,10 +69,13 @@ class Library:
             self.catalogue = kept.with_changes(change.added, change.removed) if change else kept
 
     @classmethod
-    def _restored(cls, stored: "_Stored") -> "Library":
+    def _restored(cls, stored: "_Stored", before: "Library | None") -> "Library":
         library = cls()
-        library.entries = {entry.track.name: entry for entry in stored.entries}
-        held = {track.name: track for track in _tracks(stored.entries)}
+        # What did not change is not held twice, by those who still use it and anew.
+        known = before.entries if before is not None else {}
+        entries = [old if (old := known.get(new.track.name)) == new else new for new in stored.entries]
+        library.entries = {entry.track.name: entry for entry in entries}
+        held = {track.name: track for track in _tracks(entries)}
         # A name that is not here raises KeyError: the two halves of the file do not fit.
         library.catalogue = Catalogue.restored([held[name] for name in stored.names], stored.snapshot)
         return library
@@ -110,7 +113,7 @@ class LibraryIndex:
         stamp = (state.st_mtime_ns, state.st_ino)
         if stamp == self._stamp:
             return False
-        library = load_index(self._path)
+        library = load_index(self._path, self._library)
         if library is None:
             return False
         library.catalogue.revision = self.catalogue.revision + 1
@@ -141,8 +144,11 @@ def save_index(path: Path, library: Library) -> None:
     write_whole(path, head + body)
 
 
-def load_index(path: Path) -> Library | None:
-    """The library in an index file; None, with a line in the log, when it is absent, damaged or of another version."""
+def load_index(path: Path, before: Library | None = None) -> Library | None:
+    """The library in an index file; None, with a line in the log, when it is absent, damaged or of another version.
+
+    What is as in the library `before` is taken from there, to save memory.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -157,7 +163,7 @@ def load_index(path: Path) -> Library | None:
     try:
         if zlib.crc32(body).to_bytes(4, "big") != data[_HEAD_BYTES - 4 : _HEAD_BYTES]:
             raise ValueError("its checksum is wrong")
-        return Library._restored(_decoder.decode(body))
+        return Library._restored(_decoder.decode(body), before)
     except (msgspec.DecodeError, ValueError, KeyError) as error:
         log.warning("the index %s is damaged (%s): all music is read again", path, error)
         return None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from hocket.adapters.peers import PeerLink
@@ -75,9 +76,12 @@ class NodeReader:
         async with self._opening:
             found = self._open.get(track)
             if found is None or not found[0].is_usable:
-                line = await self._cluster.streams.get(track)
-                found = self._open[track] = line, (await line.open_track(track)).handle
+                found = self._open[track] = await self._cluster.streams.at_holder(track, partial(_open, track))
             return found
+
+
+async def _open(track: TrackId, line: StreamLine) -> tuple[StreamLine, int]:
+    return line, (await line.open_track(track)).handle
 
 
 class Supply:

@@ -51,11 +51,11 @@ class Desk:
         nodes = tuple(self._node(node, now_s) for node in view.nodes)
         known = {node.id for node in nodes}
         troubled = tuple(_crashed(child, prime.node_id) for child in self._children() if child.node_id not in known)
-        library = self._shelf.state
+        library, census = self._shelf.state, self._librarian.census
         return Status(
             prime.node_id,
             self._addresses()[0],
-            library.tracks,
+            census.tracks,
             library.unplayable,
             sum(node.load for node in view.nodes if node.role is Role.AUTH),
             self._librarian.missing_copies,
@@ -69,6 +69,8 @@ class Desk:
                 TransferStatus(copy.track, copy.name, copy.source, target, copy.done_bytes, copy.size_bytes)
                 for target, copy in self._librarian.transfers()
             ),
+            census.copies_wanted,
+            census.copies_present,
         )
 
     def invite(self) -> Invite:
@@ -126,6 +128,7 @@ class Desk:
             memory_bytes(node.pid) if here and node.pid else 0,
             self._members.sent_bytes_per_s(node.node_id),
             now_s - node.since_s,
+            tracks=node.tracks,
         )
 
     @property

@@ -20,7 +20,7 @@ from hocket.core.ids import NodeId, TrackId, role_of
 from hocket.core.track import Track
 from hocket.media.catalogue import Catalogue
 from hocket.media.manifest import ManifestChange, StaleManifest
-from hocket.media.replication import Limits, Removal, Rename, Replication, Transfer
+from hocket.media.replication import Census, Limits, Removal, Rename, Replication, Transfer
 from hocket.nodes.prime.removals import Removals, load_removals, save_removals
 from hocket.wire import limits
 from hocket.wire.message import Message
@@ -49,11 +49,15 @@ FOLDER_RETRY_S = 30.0
 RETRY_S = 2.0
 MAX_RETRY_S = 600.0
 LIES_RETRY_S = 3600.0
+LATE_S = 15.0
+"""After its start the prime waits so long for machines of before to tell what they hold."""
+
 MAX_TRACKS = 2_000_000
 MAX_REFUSED_SHOWN = 3
 
 Send = Callable[[NodeId, Message], None]
 OnList = Callable[[NodeId, int, int], None]
+OnNews = Callable[[frozenset[TrackId]], None]
 M = TypeVar("M", bound=Message)
 
 
@@ -88,9 +92,11 @@ class Librarian:
         crowded: Callable[[], frozenset[NodeId]] = frozenset,
         *,
         plain: bool = False,
+        on_news: OnNews = lambda tracks: None,
     ) -> None:
         """`send` drops what cannot be sent. `on_list(machine, revision, tracks)`: it holds something else now.
         `crowded`: machines whose listeners need all that they have. `plain`: copies go without TLS.
+        `on_news(tracks)`: people may have to be told of them otherwise (see `beside`).
 
         Raises DataBroken.
         """
@@ -99,6 +105,7 @@ class Librarian:
         self._on_list = on_list
         self._crowded = crowded
         self._plain = plain
+        self._on_news = on_news
         self._kept = load_removals(folder)
         self._removed = dict(self._kept.tracks)
         self._replication = Replication(replicas, self._kept.tombstones)
@@ -116,6 +123,8 @@ class Librarian:
             self._replication.join(node, label)
             self._replication.away(node)
             self._machines[node] = Machine()
+        self._late = set(self._kept.machines)
+        self._late_until_s = self._clock.monotonic_s() + LATE_S
 
     # -- machines
 
@@ -137,6 +146,7 @@ class Librarian:
     def leave(self, node: NodeId) -> None:
         """A machine was put out of the cluster for good."""
         self.away(node)
+        self._late.discard(node)
         if self._machines.pop(node, None) is not None:
             self._replication.leave(node)
             self._wake.set()
@@ -189,6 +199,7 @@ class Librarian:
             machine.listed = set()
             # Not before it told what it has: it would be sent everything.
             self._replication.join(node, machine.state.label)
+            self._late.discard(node)
             self._on_list(node, message.revision, message.total)
 
     def _take_change(self, node: NodeId, message: library.HoldsChanged) -> None:
@@ -258,6 +269,29 @@ class Librarian:
         """Machines that hold a track and can be reached."""
         return self._replication.holders(track)
 
+    def out_of_reach(self, track: TrackId) -> frozenset[NodeId]:
+        """Machines that hold a track and may be back at any moment."""
+        return self._replication.out_of_reach(track)
+
+    def late(self) -> frozenset[NodeId]:
+        """Machines that were known at the start and have not told yet what they hold, while that may still come."""
+        if self._clock.monotonic_s() >= self._late_until_s:
+            self._late.clear()
+        return frozenset(self._late)
+
+    def elsewhere(self, machine: NodeId) -> list[TrackId]:
+        """Tracks of the cluster that a machine does not hold."""
+        return self._replication.elsewhere(machine)
+
+    def beside(self, machine: NodeId, track: TrackId) -> Track | None:
+        """A track as the listeners of a machine without it see it; None if it holds it, or nobody is to see it."""
+        return self._replication.beside(machine, track)
+
+    @property
+    def census(self) -> Census:
+        """How many tracks and copies there are."""
+        return self._replication.census()
+
     @property
     def missing_copies(self) -> int:
         """Copies that are still to be made."""
@@ -286,15 +320,16 @@ class Librarian:
 
     def copies(self, asked: library.CopiesList) -> library.Copies:
         """A page of all tracks with their holders; the removed ones last."""
-        rows = sorted(self._replication.tracks(), key=lambda track: track.name)
-        rows += sorted(self._removed.values(), key=lambda track: track.name)
-        page = that_fit(rows[asked.offset : asked.offset + limits.MAX_PAGE])
+        held, removed = self._replication.by_name(), sorted(self._removed.values(), key=lambda track: track.name)
+        rows = [self._replication.track(track) for track in held[asked.offset : asked.offset + limits.MAX_PAGE]]
+        rows += removed[max(0, asked.offset - len(held)) : max(0, asked.offset + limits.MAX_PAGE - len(held))]
+        page = that_fit(rows)
         return library.Copies(
             tuple(
                 library.CopyRow(track, tuple(sorted(self.holders(track.id))), track.id in self._removed)
                 for track in page
             ),
-            asked.offset + len(page) < len(rows),
+            asked.offset + len(page) < len(held) + len(removed),
         )
 
     def remove(self, text: str) -> library.TrackChanged:
@@ -351,6 +386,8 @@ class Librarian:
             self._order_once(rename, message, now_s)
         for removal in plan.removals:
             self._order_once(removal, library.Discard(removal.track), now_s)
+        if news := self._replication.take_news():
+            self._on_news(news)
 
     def _order(self, transfer: Transfer, now_s: float) -> None:
         track, source = transfer.track, transfer.source

@@ -32,13 +32,14 @@ from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
 from hocket.core.clustertime import ClusterTime
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.core.ids import NodeId, Role, TrackId, UserName
+from hocket.core.ids import NodeId, Role, UserName
 from hocket.nodes.endings import cancelled, first_done
 from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
 from hocket.nodes.prime.librarian import AtHome, Librarian
+from hocket.nodes.prime.lists import Lists
 from hocket.nodes.prime.manifests import Manifests
 from hocket.nodes.prime.meeting import Meeting
 from hocket.nodes.prime.members import Members
@@ -133,7 +134,7 @@ class Prime:
         self._bookings = Bookings(self._members.registry, config.limits, READY_TIMEOUT_S)
         self._nursery = Nursery(self._members, self._home, config.max_load, config.policy, authority.issue)
         stack.push_async_callback(self._nursery.stop)
-        self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._holders)
+        self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._librarian)
         self._desk = Desk(
             self._members,
             self._shelf,
@@ -161,7 +162,10 @@ class Prime:
             self._on_list,
             self._crowded,
             plain=config.policy.audio_plain,
+            on_news=lambda tracks: self._lists.news(tracks),
         )
+        self._lists = Lists(self._librarian)
+        self._stack.push_async_callback(self._lists.stop)
         self._replica = Replica(
             (Role.PRIME, node),
             self._shelf,
@@ -272,6 +276,7 @@ class Prime:
         self._visitors.forget(link)
         self._meeting.gone(link)
         if link.peer.role in nodes.REGISTERING:
+            self._lists.forget(link)
             if self._members.is_current(link):
                 self._librarian.away(link.peer.node)
             self._members.closed(link)
@@ -343,6 +348,8 @@ class Prime:
         if link.peer.role is not Role.PLANE:
             self._send(self._tell_ended(link))
         self._send(self._desk.remind(link.peer.node))
+        if link.peer.role is Role.FILE:
+            self._lists.tell(link, NodeId(message.holds or message.parent))
         grant = b""
         if link.peer.role is Role.AUTH:
             grant = self._grant(link.peer.node, message.ticket_key)
@@ -362,9 +369,6 @@ class Prime:
         return reachable(self.address, self._config.advertise)
 
     # -- what the parts report
-
-    def _holders(self, track: TrackId) -> frozenset[NodeId] | None:
-        return self._librarian.holders(track)
 
     def _on_removed(self, record: NodeRecord, why: str) -> None:
         log.debug("%s left: %s", record.node_id, why)

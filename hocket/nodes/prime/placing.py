@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -31,8 +32,25 @@ PATIENCE_S = 2.0
 SEAT_TIMEOUT_S = 3.0
 SEAT_BYTES = 16
 RETRY_S = 0.2
+AWAY_RETRY_S = 1.0
 
 _TRY_ANOTHER = frozenset({ErrorCode.NODE_FULL, ErrorCode.DRAINING})
+
+
+class Holders(Protocol):
+    """Who knows where tracks are: the librarian."""
+
+    def holders(self, track: TrackId) -> frozenset[NodeId]:
+        """Machines that hold a track and can be reached."""
+        ...
+
+    def out_of_reach(self, track: TrackId) -> frozenset[NodeId]:
+        """Machines that hold a track and may be back at any moment."""
+        ...
+
+    def late(self) -> frozenset[NodeId]:
+        """Machines that the prime knows from before its start and that have not told yet what they hold."""
+        ...
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -51,7 +69,7 @@ class Placing:
         members: Members,
         bookings: Bookings,
         order: Callable[[Order], None],
-        holders: Callable[[TrackId], frozenset[NodeId] | None],
+        holders: Holders,
     ) -> None:
         self._config = config
         self._members = members
@@ -80,14 +98,17 @@ class Placing:
                 avoid.add(node.node_id)
 
     async def find_stream(self, asked: FindStream, who: Caller) -> StreamAt:
-        """A streaming node that can serve the track. Raises HocketError (CLUSTER_FULL, TRACK_MISSING, TIMED_OUT)."""
+        """A streaming node on a machine that holds the track.
+
+        Raises HocketError (CLUSTER_FULL, TRACK_MISSING, TIMED_OUT; NOT_REACHABLE: its machines may be back soon).
+        """
         deadline_s = self._members.now_s() + PLACE_TIMEOUT_S
         while True:
-            holders = self._holders(asked.track) if asked.track else None
+            holders = self._holders.holders(asked.track) if asked.track else None
             randomness = random_bytes(NODE_ID_RANDOM_BYTES)
             booking = self._bookings.play(holders, randomness, self._members.now_s(), asked.avoid)
             if isinstance(booking, NoHolder):
-                raise TrackMissing(f"no machine of the cluster holds {asked.track}", hint="list the tracks again")
+                raise self._no_holder(asked.track)
             node = await self._ready(booking, deadline_s)
             if node is not None and isinstance(booking, Booking):
                 self._bookings.sent(booking, self._members.now_s())
@@ -102,6 +123,17 @@ class Placing:
             raise order.error()
         self._order(order)
         return Spawned(order.node_id)
+
+    def _no_holder(self, track: TrackId) -> HocketError:
+        """Gone for good, or on machines that may be back in a moment: then it is worth waiting."""
+        away = self._holders.out_of_reach(track) | self._holders.holders(track)
+        if away:
+            text = f"{track} is only on {', '.join(sorted(away))}, which is away or being drained"
+            return NotReachable(text, hint="try again in a moment", retry_s=AWAY_RETRY_S)
+        if late := self._holders.late():
+            text = f"{track} is not known yet: {', '.join(sorted(late))} may hold it"
+            return NotReachable(text, hint="try again in a moment", retry_s=AWAY_RETRY_S)
+        return TrackMissing(f"no machine of the cluster holds {track}", hint="list the tracks again")
 
     def _warm_up(self) -> None:
         """Whoever logs in is about to play."""

@@ -24,6 +24,9 @@ MAX_REMOVED_IDS = 100
 
 MAX_TRANSFERS_SHOWN = 64
 
+MAX_LEAVES_BYTES = 128 * 1024
+"""Eight pages of leaf hashes: 64 MiB of music."""
+
 Tracks = Annotated[tuple[Track, ...], Meta(max_length=limits.MAX_PAGE)]
 
 
@@ -137,6 +140,35 @@ class OpenFile(Message, kind=Kind.OPEN_FILE, senders=CONTROL, receivers=CONTROL,
 
 class GoPlain(Message, kind=Kind.GO_PLAIN, senders=CONTROL, receivers=CONTROL, reply=Done):
     """On a connection for files, once both sides know each other: end TLS, and go on without it on the same socket."""
+
+
+class TracksElsewhere(
+    Message, kind=Kind.TRACKS_ELSEWHERE, senders=AT_PRIME, receivers=frozenset({Role.FILE}), reply=Done
+):
+    """What the cluster's library holds beside the folder that a streaming node serves, so that its list is whole.
+
+    The first part begins anew; later ones are changes. What the folder itself holds is none of this.
+    """
+
+    first: bool
+    last: bool  # nothing more to tell at the moment
+    tracks: Tracks = ()
+    removed: Annotated[tuple[TrackId, ...], Meta(max_length=MAX_REMOVED_IDS)] = ()
+
+
+class Leaves(Message, kind=Kind.LEAVES):
+    """Pages of a track's leaf hashes from the asked one on, one after the other, and how many pages there are."""
+
+    size_bytes: Count
+    page_count: Count
+    hashes: Annotated[bytes, Meta(max_length=MAX_LEAVES_BYTES)]
+
+
+class LeavesGet(Message, kind=Kind.LEAVES_GET, senders=AT_PRIME, receivers=PLANE, reply=Leaves):
+    """Hash a track that the machine holds, for friends who pass it on to one another. TRACK_MISSING, TRACK_DAMAGED."""
+
+    track: TrackId
+    from_page: Count = 0
 
 
 class CopyRow(msgspec.Struct, frozen=True, array_like=True):

@@ -35,7 +35,7 @@ class Register(Message, kind=Kind.REGISTER, senders=REGISTERING, receivers={Role
     capacity: Count
     load: Count
     ticket_key: bytes = b""  # an auth node's public key for tickets
-    holds: ShortText = ""  # reserved: which library it serves
+    holds: ShortText = ""  # a streaming node: whose folder it serves, if not its parent's
 
 
 class HeartbeatHeard(Message, kind=Kind.HEARTBEAT_HEARD):

@@ -31,6 +31,7 @@ class NodeStatus(msgspec.Struct, frozen=True, array_like=True):
     sent_bytes_per_s: float = 0.0
     up_s: float = 0.0
     last_lines: tuple[str, ...] = ()  # of a crashed child
+    tracks: int = 0  # that a machine's music folder holds
 
 
 class TransferStatus(msgspec.Struct, frozen=True, array_like=True):
@@ -45,12 +46,12 @@ class TransferStatus(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Status(Message, kind=Kind.STATUS):
-    """The cluster at a glance."""
+    """The cluster at a glance. `missing_copies` are those that are being made, or could be."""
 
     prime: NodeId
     address: HostPort
-    tracks: int
-    unplayable: int
+    tracks: int  # of the whole library, wherever they are
+    unplayable: int  # in the prime's own folder
     listeners: int
     missing_copies: int
     nodes: tuple[NodeStatus, ...]
@@ -59,6 +60,8 @@ class Status(Message, kind=Kind.STATUS):
     scan_done: int = 0  # bytes of new music that were read
     scan_total: int = 0
     transfers: tuple[TransferStatus, ...] = ()
+    copies_wanted: int = 0
+    copies_present: int = 0  # of those; spare ones do not count
 
 
 class StatusGet(Message, kind=Kind.STATUS_GET, senders=OPERATOR, receivers=AT_PRIME, reply=Status):
