@@ -65,7 +65,7 @@ class Controller(QObject):
         self._notice_timer = _timer(NOTICE_MS, self._notice_over, once=True)
         self._queue_timer = _timer(0, self._ask_queue, once=True)
         self.looks = Looks(self.bridge, self.window)
-        self.company = Company(self.window, options.together.host, self._do)
+        self.company = Company(self.window, options.together.host, self._do, self.tell)
         self.operating = Operating(self.bridge, self.window, self.tell)
         self._connect()
         self._restore()
@@ -160,6 +160,7 @@ class Controller(QObject):
         self.window.side.show_user(form.user)
         self.window.show_shell()
         self.reload()
+        self.company.begin()
         self._ask_snapshot()
         self._tick.start()
 
@@ -185,6 +186,7 @@ class Controller(QObject):
 
     def _event(self, event: events.Event) -> None:
         parts = self.view.take(event)
+        self.company.take(event)
         if isinstance(event, events.Seeked):
             self.position_jumped.emit(self.view.playing.position_s)
         if not isinstance(event, events.LoggedIn):

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from hocket.core.address import BadAddress
 from hocket.core.errors import HocketError
 from hocket.gui import texts
 
@@ -33,6 +34,9 @@ def notice_of(code: str, text: str, hint: str = "") -> Notice:
 
 
 def error_notice(error: HocketError) -> Notice:
+    """An error that came with an answer."""
+    if isinstance(error, BadAddress):
+        return Notice(texts.BAD_ADDRESS, texts.BAD_ADDRESS_HINT, Tone.BAD)
     return notice_of(error.code.value, error.text, error.hint)
 
 

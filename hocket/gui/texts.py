@@ -48,9 +48,11 @@ TITLES = {
     "NOT_ALLOWED": "Not allowed",
     "VERSION_TOO_OLD": "This program is too old for the cluster",
     "VERSION_TOO_NEW": "The cluster is too old for this program",
-    "USAGE": "That is no address",
+    "INVITE_REFUSED": "This invite lets nobody in",
 }
 TITLE_OTHER = "Something went wrong"
+BAD_ADDRESS = "That is no address"
+BAD_ADDRESS_HINT = "Write HOST:PORT, as in 192.168.1.5:50001, or paste a hocket:// address."
 HINTS = {
     "LOGIN_REFUSED": "Mind capital letters. Whoever looks after the cluster can set a new password.",
     "NOT_REACHABLE": "Check the address, and whether primeNODE.py runs there and listens beyond its own machine.",
@@ -60,7 +62,6 @@ HINTS = {
         "Somebody may be listening in, or the cluster was set up anew. Ask whoever runs it for its hocket:// "
         "address and paste that as the server."
     ),
-    "USAGE": "Write HOST:PORT, as in 192.168.1.5:50001, or paste a hocket:// address.",
 }
 """What to do, where the window can say it better than the engine does for a terminal."""
 
@@ -188,6 +189,9 @@ JOIN_HINT = "Type their address or paste an invite. You hear what they hear, in 
 JOIN_PLACEHOLDER = "HOST:PORT or invite"
 JOIN = "Join"
 LEAVE = "Leave"
+NEARBY = "Friends nearby"
+NEARBY_NOBODY = "Nobody in this network lets friends listen along just now."
+NEARBY_INVITE = "by invite"
 WHO_IS_HERE = "Who is here"
 NOBODY_YET = "Nobody yet"
 NOBODY_YET_HINT = "Friends who join appear here."
@@ -195,6 +199,21 @@ NOT_HOSTING = "Nobody is let in"
 HOSTS_WHEN_PLAYING = "Friends can join as soon as you play something"
 YOU = "You"
 YOU_ARE_HOST = "You lead: everyone hears what you play"
+MORE = "What to do about"
+SEND_AWAY = "Send away"
+BAN = "Send away for a day"
+INVITES = "Invites"
+INVITES_HINT = "An invite is a line to paste. It says how long and how often it is good, and what your friend may do."
+INVITE_LIFE = "Good for"
+INVITE_USES = "How many friends can use it"
+INVITE_CONTROL = "May pause, seek, skip and suggest"
+MAKE_INVITE = "Make an invite"
+COPY_INVITE = "Copy this invite"
+REVOKE = "Withdraw"
+INVITE_READY = "The invite is on the clipboard"
+INVITE_READY_HINT = "Paste it where your friend reads it."
+SCOPES = {"listen": "May listen", "control": "May listen and steer"}
+SEPARATOR = "  ·  "
 
 
 def following(host: str) -> str:
@@ -210,11 +229,77 @@ def host_paused(host: str) -> str:
     return f"{host} has paused"
 
 
+def you_lead_now(before: str) -> str:
+    return f"{before} has left: you lead now"
+
+
+def leads_now(host: str) -> str:
+    return f"{host} leads now"
+
+
+def nobody_leads(before: str) -> str:
+    return f"{before} has stopped playing for others"
+
+
+FRIEND_LEADS = "A friend leads now"
+YOU_LEAD = "You lead now"
+
+
 def offset_ms(offset: float) -> str:
     return f"{offset:+.2f} ms"
 
 
-LINES = {"good": "in step", "fair": "nearly in step", "poor": "out of step", "": "leads"}
+def round_trip_ms(trip: float) -> str:
+    return f"{trip:.0f} ms there and back" if trip >= 10 else f"{trip:.1f} ms there and back"
+
+
+def buffer_s(seconds: float) -> str:
+    return f"{seconds:.1f} s ahead"
+
+
+def sent_away(name: str) -> str:
+    return f"{name} was sent away"
+
+
+def reach(how: str, via: str) -> str:
+    """By which way whom one follows is reached."""
+    ways = {
+        "direct": "connected directly",
+        "mapped": "connected through a port that their router opened",
+        "punched": "connected directly, through both routers",
+        "relayed": f"in touch through the prime, music from {via}",
+        "through-node": f"in touch through the prime, music from {via or 'a streaming node'}",
+    }
+    return ways.get(how, how)
+
+
+def duration(seconds: int) -> str:
+    """In the largest unit that is whole enough: 15 minutes, 1 hour, 7 days."""
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size or size == 60:
+            count = max(1, round(seconds / size))
+            return f"{count} {name}" if count == 1 else f"{count} {name}s"
+    raise AssertionError("minutes fit always")
+
+
+def friends(count: int) -> str:
+    return "1 friend" if count == 1 else f"{count} friends"
+
+
+def invite_detail(used: int, uses: int, left_s: int, names: tuple[str, ...], revoked: bool) -> str:
+    """How much of an invite is left, and who came by it."""
+    came = ", ".join(names)
+    if revoked:
+        state = "withdrawn"
+    elif used >= uses:
+        state = "used up"
+    else:
+        state = f"{used} of {uses} used{SEPARATOR}{duration(left_s)} left"
+    return f"{state}{SEPARATOR}{came}" if came else state
+
+
+STEPS = {"good": "in step", "fair": "nearly in step", "poor": "out of step", "": "leads"}
+LINE_QUALITY = {"good": "good line", "fair": "fair line", "poor": "weak line"}
 
 # -- the cluster
 YOUR_NODES = "Where you are"

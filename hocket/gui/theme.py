@@ -134,6 +134,17 @@ QLineEdit:hover {{ border-color: {p.muted}; }}
 QLineEdit:focus {{ border: 2px solid {p.accent}; padding: 0 11px; min-height: 36px; }}
 QLineEdit[wrong="true"] {{ border: 2px solid {p.danger}; padding: 0 11px; min-height: 36px; }}
 QLineEdit:disabled {{ color: {p.muted}; }}
+QComboBox, QSpinBox {{ background: {p.raised}; border: 1px solid {p.line}; border-radius: 8px; padding: 0 12px;
+    min-height: 38px; min-width: 72px; }}
+QComboBox:hover, QSpinBox:hover {{ border-color: {p.muted}; }}
+QComboBox:focus, QSpinBox:focus {{ border: 2px solid {p.accent}; padding: 0 11px; min-height: 36px; }}
+QComboBox::drop-down {{ border: none; width: 24px; }}
+QComboBox::down-arrow, QSpinBox::down-arrow {{ image: url("@down@"); width: 10px; height: 10px; }}
+QSpinBox::up-arrow {{ image: url("@up@"); width: 10px; height: 10px; }}
+QSpinBox::up-button, QSpinBox::down-button {{ border: none; background: transparent; width: 24px; }}
+QComboBox QAbstractItemView {{ background: {p.raised}; border: 1px solid {p.line}; outline: 0;
+    selection-background-color: {p.selected}; selection-color: {p.text}; }}
+QComboBox QAbstractItemView::item {{ min-height: 32px; padding: 0 8px; }}
 QPushButton {{ background: {p.raised}; border: 1px solid {p.line}; border-radius: 8px; padding: 0 16px;
     min-height: 34px; font-weight: 500; }}
 QPushButton:hover {{ border-color: {p.muted}; }}

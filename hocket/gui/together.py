@@ -1,15 +1,18 @@
-"""The page for listening together: hosting, joining, who is here and how closely in step."""
+"""The page for listening together: hosting, joining, friends nearby, who is here, invites."""
+
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from hocket.gui import texts
-from hocket.gui.togetherview import Commands, Peer, Together
+from hocket.gui.invites import Invites
+from hocket.gui.people import People
+from hocket.gui.togetherview import Commands, Together
 from hocket.gui.widgets import (
     UNIT,
     Elided,
-    Empty,
     Icon,
     IconButton,
     Look,
@@ -20,8 +23,30 @@ from hocket.gui.widgets import (
     scrolling,
     text_button,
 )
+from hocket.relay.nearby import Neighbour
 
-_TONES = {"good": "good", "fair": "warn", "poor": "bad", "": ""}
+
+class NeighbourLine(QWidget):
+    """Somebody in this network, with a button that joins them."""
+
+    def __init__(self, look: Look, friend: Neighbour) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        margins(row, 0, 4, 0, 4, gap=12)
+        row.addWidget(Icon(look, "person", colour="muted"))
+        words = QVBoxLayout()
+        margins(words, gap=0)
+        name, machine = Elided(), Elided("small")
+        name.setText(friend.user)
+        parts = (friend.name, texts.NEARBY_INVITE if friend.invite_only else "")
+        machine.setText(texts.SEPARATOR.join(part for part in parts if part))
+        words.addWidget(name)
+        words.addWidget(machine)
+        row.addLayout(words, 1)
+        self.join = text_button(texts.JOIN)
+        self.join.setAccessibleName(f"{texts.JOIN} {friend.user}, {friend.name}")
+        row.addWidget(self.join)
+        self.setToolTip(friend.address)
 
 
 class TogetherPage(QWidget):
@@ -46,7 +71,17 @@ class TogetherPage(QWidget):
         row.addWidget(self._host_card(), 1)
         row.addWidget(self._join_card(), 1)
         column.addLayout(row)
-        column.addWidget(self._people_card(), 1)
+        second = QHBoxLayout()
+        margins(second, gap=2 * UNIT)
+        self.people = People(look)
+        self.people.sent_away.connect(self._send_away)
+        second.addWidget(self.people, 2)
+        second.addWidget(self._nearby_card(), 1)
+        column.addLayout(second, 1)
+        self.invites = Invites(look)
+        self.invites.wanted.connect(self._invite)
+        self.invites.revoked.connect(self._revoke)
+        column.addWidget(self.invites)
         self.show_state(self._state)
 
     def _host_card(self) -> QFrame:
@@ -89,22 +124,22 @@ class TogetherPage(QWidget):
         column.addLayout(row)
         return frame
 
-    def _people_card(self) -> QFrame:
-        frame, column = card(gap=UNIT)
-        column.addWidget(label(texts.WHO_IS_HERE, "heading"))
-        self._people = QVBoxLayout()
-        margins(self._people, gap=4)
-        column.addLayout(self._people)
-        self._nobody = Empty(self._look, "together", texts.NOBODY_YET, texts.NOBODY_YET_HINT)
-        column.addWidget(self._nobody, 1)
-        column.addStretch(0)
+    def _nearby_card(self) -> QFrame:
+        frame, column = card()
+        column.addWidget(label(texts.NEARBY, "heading"))
+        self.nobody_near = label(texts.NEARBY_NOBODY, "muted", wrap=True)
+        column.addWidget(self.nobody_near)
+        self._near = QVBoxLayout()
+        margins(self._near, gap=4)
+        column.addLayout(self._near)
+        column.addStretch(1)
+        self.neighbours: list[NeighbourLine] = []
         return frame
 
     # -- showing
 
     def show_state(self, state: Together) -> None:
         """Who hosts, who is here."""
-        changed = state.peers != self._state.peers or self._people.count() == 0
         self._state = state
         self.state.setText(state.state)
         self.host.setChecked(state.may_host)
@@ -116,29 +151,22 @@ class TogetherPage(QWidget):
         self.leave.setVisible(state.is_following)
         self.join.setVisible(not state.is_following)
         self.target.setEnabled(not state.is_following)
-        self._nobody.setVisible(not state.peers)
-        if changed:
-            while (item := self._people.takeAt(0)) is not None:
-                if (widget := item.widget()) is not None:
-                    widget.deleteLater()
-            for peer in state.peers:
-                self._people.addWidget(self._person(peer))
+        self.invites.setVisible(state.is_hosting)
+        self.people.show_peers(state.peers)
 
-    def _person(self, peer: Peer) -> QWidget:
-        line = QWidget()
-        row = QHBoxLayout(line)
-        margins(row, 0, 4, 0, 4, gap=12)
-        row.addWidget(Icon(self._look, "crown" if peer.name == self._state.host else "person", colour="muted"))
-        name = Elided()
-        name.setText(peer.name)
-        row.addWidget(name, 1)
-        if peer.offset_ms is not None:
-            row.addWidget(label(texts.offset_ms(peer.offset_ms), "muted"))
-        quality = label(texts.LINES[peer.line], "pill")
-        restyle(quality, "tone", _TONES[peer.line])
-        row.addWidget(quality, 0, Qt.AlignmentFlag.AlignVCenter)
-        line.setAccessibleName(f"{peer.name}, {texts.LINES[peer.line]}")
-        return line
+    def show_nearby(self, friends: Sequence[Neighbour], problem: str) -> None:
+        """Who lets friends listen along in this network; why nobody can be found, if so."""
+        self.nobody_near.setText(problem or texts.NEARBY_NOBODY)
+        self.nobody_near.setVisible(not friends)
+        for line in self.neighbours:
+            self._near.removeWidget(line)
+            line.deleteLater()
+        self.neighbours = []
+        for friend in friends:
+            line = NeighbourLine(self._look, friend)
+            line.join.clicked.connect(lambda _=False, address=friend.address: self._join_at(address))
+            self.neighbours.append(line)
+            self._near.addWidget(line)
 
     # -- what the person does
 
@@ -157,5 +185,21 @@ class TogetherPage(QWidget):
     def _join(self) -> None:
         address = self.target.text().strip()
         restyle(self.target, "wrong", not address)
-        if address and self.commands is not None:
+        if address:
+            self._join_at(address)
+
+    def _join_at(self, address: str) -> None:
+        if self.commands is not None:
             self.commands.join(address)
+
+    def _invite(self, life_s: int, uses: int, may_control: bool) -> None:
+        if self.commands is not None:
+            self.commands.invite(life_s, uses, may_control)
+
+    def _revoke(self, invite_id: str) -> None:
+        if self.commands is not None:
+            self.commands.revoke(invite_id)
+
+    def _send_away(self, name: str, ban: bool) -> None:
+        if self.commands is not None:
+            self.commands.send_away(name, ban)

@@ -1,18 +1,30 @@
 """Listening together as the window shows it. No Qt, no I/O."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
-from hocket.client.together.together import TogetherState
+from hocket.client.events import InviteState
+from hocket.client.together.reach import Reach
+from hocket.client.together.together import Member, TogetherState
 from hocket.gui import texts
 
 GOOD_MS = 1.0
 FAIR_MS = 5.0
+"""How far from the host somebody may be."""
+
+GOOD_TRIP_MS, FAIR_TRIP_MS = 60.0, 250.0
+GOOD_BUFFER_S, FAIR_BUFFER_S = 3.0, 1.0
+"""What makes a line: how long a question and its answer take, and how much music lies ready if it breaks."""
+
+MINUTE_S = 60
+LIVES = (15 * MINUTE_S, 60 * MINUTE_S, 24 * 60 * MINUTE_S, 7 * 24 * 60 * MINUTE_S)
+"""How long an invite can be good for, as it is offered."""
 
 
 class Commands(Protocol):
-    """What the panel asks of the engine. All return at once; what comes of it is told by events."""
+    """What the page asks of the engine. All return at once; what comes of it is told by events."""
 
     def host(self, on: bool) -> None:
         """Let friends listen along, or no longer."""
@@ -26,20 +38,68 @@ class Commands(Protocol):
         """Follow nobody."""
         ...
 
+    def invite(self, life_s: int, uses: int, may_control: bool) -> None:
+        """Make an invite."""
+        ...
+
+    def revoke(self, invite_id: str) -> None:
+        """Let nobody in by this invite any more."""
+        ...
+
+    def send_away(self, name: str, ban: bool) -> None:
+        """Somebody has to go; banned: and stays away for a day."""
+        ...
+
 
 class Peer(msgspec.Struct, frozen=True):
-    """Somebody of the group. `offset_ms`: beside the host, as measured; None where there is nothing to measure."""
+    """Somebody of the group. Numbers are None where there is nothing to measure."""
 
     name: str
-    offset_ms: float | None = None
+    offset_ms: float | None = None  # beside the host
+    round_trip_ms: float | None = None
+    buffer_s: float | None = None
+    leads: bool = False
+    can_be_sent_away: bool = False
+    via: str = ""  # by which way one is connected with them
 
     @property
-    def line(self) -> str:
+    def step(self) -> str:
         """good, fair or poor; empty while nothing was measured."""
         if self.offset_ms is None:
             return ""
         size = abs(self.offset_ms)
         return "good" if size <= GOOD_MS else "fair" if size <= FAIR_MS else "poor"
+
+    @property
+    def line(self) -> str:
+        """good, fair or poor; empty while nothing was measured."""
+        if self.round_trip_ms is None or self.buffer_s is None:
+            return ""
+        if self.round_trip_ms <= GOOD_TRIP_MS and self.buffer_s >= GOOD_BUFFER_S:
+            return "good"
+        return "fair" if self.round_trip_ms <= FAIR_TRIP_MS and self.buffer_s >= FAIR_BUFFER_S else "poor"
+
+    @property
+    def detail(self) -> str:
+        """What was measured, in words."""
+        parts = [texts.LINE_QUALITY[self.line]] if self.line else []
+        if self.offset_ms is not None:
+            parts.append(texts.offset_ms(self.offset_ms))
+        if self.round_trip_ms is not None:
+            parts.append(texts.round_trip_ms(self.round_trip_ms))
+        if self.buffer_s is not None:
+            parts.append(texts.buffer_s(self.buffer_s))
+        return texts.SEPARATOR.join([*parts, *([self.via] if self.via else [])])
+
+
+class Invite(msgspec.Struct, frozen=True):
+    """One invite in words. `text`: to be copied; empty where another session made it."""
+
+    id: str
+    allows: str
+    detail: str
+    text: str = ""
+    is_good: bool = True
 
 
 class Together(msgspec.Struct, frozen=True):
@@ -62,11 +122,50 @@ class Together(msgspec.Struct, frozen=True):
 
 def together_view(state: TogetherState, me: str, *, may_host: bool, is_moving: bool = True) -> Together:
     """What the engine says of the group, in words. `me`: this listener's name; `is_moving`: the music is not paused."""
-    peers = tuple(Peer(one.name, one.offset_ms) for one in state.members if one.name not in (me, state.following))
-    if state.following:
-        own = Peer(texts.YOU, state.offset_ms)
-        said = texts.following(state.following) if is_moving else texts.host_paused(state.following)
-        return Together(may_host, "", state.following, (Peer(state.following), own, *peers), said)
+    others = [one for one in state.members if one.name not in (me, state.following)]
     if state.hosting and state.address:
+        peers = tuple(_peer(one, can_be_sent_away=True) for one in others)
         return Together(may_host, state.address, "", peers, texts.YOU_ARE_HOST)
+    if state.following:
+        mine = next((one for one in state.members if one.name == me), None)
+        own = Peer(texts.YOU, state.offset_ms)
+        if mine is not None:
+            own = msgspec.structs.replace(own, round_trip_ms=mine.round_trip_ms, buffer_s=mine.buffer_s)
+        leader = Peer(state.following, leads=True, via=reach_text(state.reach))
+        said = texts.following(state.following) if is_moving else texts.host_paused(state.following)
+        return Together(may_host, "", state.following, (leader, own, *map(_peer, others)), said)
     return Together(may_host, state=texts.HOSTS_WHEN_PLAYING if may_host else texts.NOT_HOSTING)
+
+
+def _peer(one: Member, *, can_be_sent_away: bool = False) -> Peer:
+    return Peer(one.name, one.offset_ms, one.round_trip_ms, one.buffer_s, can_be_sent_away=can_be_sent_away)
+
+
+def reach_text(reach: Reach | None) -> str:
+    """By which way the host is reached."""
+    return "" if reach is None else texts.reach(reach.how.value, reach.via)
+
+
+def change_of_lead(before: TogetherState, now: TogetherState, *, left: bool) -> str:
+    """What to say when somebody else leads than before; `left`: this listener wanted to go."""
+    was, leads = before.following, now.hosting and bool(now.address)
+    if not was or left or was == now.following:
+        return ""
+    if leads:
+        return texts.you_lead_now(was)
+    return texts.leads_now(now.following) if now.following else texts.nobody_leads(was)
+
+
+def invite_rows(invites: tuple[InviteState, ...], texts_of: Mapping[str, str]) -> tuple[Invite, ...]:
+    """Invites in words, those that are good first. `texts_of`: those that this window made, by their ids."""
+    rows = [
+        Invite(
+            one.id,
+            texts.SCOPES.get(one.scope, one.scope),
+            texts.invite_detail(one.uses - one.uses_left, one.uses, one.expires_in_s, one.friends, one.revoked),
+            "" if one.revoked or not one.uses_left else texts_of.get(one.id, ""),
+            not one.revoked and one.uses_left > 0,
+        )
+        for one in invites
+    ]
+    return tuple(sorted(rows, key=lambda row: not row.is_good))

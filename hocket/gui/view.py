@@ -150,6 +150,18 @@ Heard = tuple[str, Track, int]
 
 # -- the whole
 
+ME = "me"
+"""What the engine calls this listener where friends take over from one another."""
+
+
+def _moved_notice(event: events.Moved) -> Notice:
+    """Another node serves the music, or another friend leads."""
+    if event.to == ME:
+        return Notice(texts.YOU_LEAD)
+    if ":" in event.to or event.origin == ME:  # a friend's address; nodes and caches have names
+        return Notice(texts.FRIEND_LEADS)
+    return Notice(texts.moved(event.to, event.why))
+
 
 class View:
     """The state behind the window. `take` and `take_snapshot` say what has to be drawn anew."""
@@ -194,7 +206,7 @@ class View:
             case events.Error():
                 return self.tell(notice_of(event.code, event.text, event.hint))
             case events.Moved():
-                return self.tell(Notice(texts.moved(event.to, event.why)))
+                return self.tell(_moved_notice(event))
             case events.OutputChanged():
                 return self.tell(notice_of("SOUND_DEVICE", event.why))
             case events.Prime():
