@@ -46,6 +46,12 @@ class GroupClock:
         return estimate.line if estimate is not None and self._is_good() else self._frozen
 
     @property
+    def guess(self) -> ClockLine | None:
+        """The same as far as it is known at all: good enough to have the right music fetched."""
+        estimate = self._sync.estimate if self._sync is not None else None
+        return self.line or (estimate.line if estimate is not None else None)
+
+    @property
     def drift(self) -> float:
         line = self.line
         return 0.0 if line is None else line.drift

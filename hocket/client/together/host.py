@@ -249,6 +249,8 @@ class Host(Party):
     # -- who passes on to whom
 
     def friend_joined(self, friend: Friend) -> None:
+        if not self.is_hosting:
+            return  # it has handed over and is about to go
         friend.link.send(self.queue_news())
         if friend.link.is_carried:
             self.members[friend.id] = Report(friend.id, str(friend.name), "", 0, 0, 0, friend.key)  # relays let it in

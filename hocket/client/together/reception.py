@@ -21,6 +21,10 @@ from hocket.wire.messages.together import Admitted, AskLeaf, AskManifest, AskPag
 
 BAN_S = 24 * 3600
 
+QUIET_S = 0.3
+"""A newcomer is pushed no music for so long: what it hears first it asks for, and on a line that keeps the order its
+first time stamps would wait for all the rest."""
+
 
 class Reception:
     """The door of one circle, whether it hosts or passes on."""
@@ -67,8 +71,13 @@ class Reception:
     def _brief(self, friend: Friend) -> None:
         if friend.listens:
             self._circle.hall.brief(friend)
-            self._circle.hall.listen(friend, True)
+            asyncio.get_running_loop().call_later(QUIET_S, self._push_music, friend)
         self._circle.friend_joined(friend)
+
+    def _push_music(self, friend: Friend) -> None:
+        hall = self._circle.hall
+        if friend.listens and not friend.link.is_closed and hall.friend(friend.id) is friend:
+            hall.listen(friend, True)
 
     def _host_keys(self) -> set[bytes]:
         roster = self._circle.succession.reign.roster.roster

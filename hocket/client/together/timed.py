@@ -41,6 +41,9 @@ PERIODS = 4
 """From the decision to start until the first frame: this, and a period of the device. A device that holds 150 ms
 is filled in about so many steps; what is planned for a step that has gone by is late by up to a step."""
 
+AHEAD_NS = 300_000_000
+"""What will be heard first, from the first answer about the time on."""
+
 PREBUFFER_S = 0.2
 UPCOMING_NS = 2 * NS_PER_S
 MEASURE_NS = NS_PER_S // 20
@@ -170,6 +173,7 @@ class TimedPlayer:
         elif self._draining and self._output is not None and not self._output.queued_frames:
             self._silence()  # the output's own word for it may come late on a busy machine
         if self.timeline is None or line is None or self._opening is not None:
+            self._fetch_ahead(now_ns)
             return
         if self._spans and not self._draining and self._cut_ns is None:
             self._go_on(now_ns)
@@ -203,6 +207,18 @@ class TimedPlayer:
         if reader.ready_frames(frame) < enough:
             return
         self._start(line, reader, frame, clock.local(line.when_ns(frame)))
+
+    def _fetch_ahead(self, now_ns: int) -> None:
+        """Have the music fetched and the device opened while the clock is still being learnt."""
+        clock = self._clock.guess
+        line = self.timeline.at(clock.group(now_ns + AHEAD_NS)) if self.timeline is not None and clock else None
+        if self._spans or clock is None or line is None or line.state is not State.PLAYING:
+            return
+        reader = self._readers(line.track)
+        if reader is not None:
+            reader.want(min(line.position_frames(clock.group(now_ns + AHEAD_NS)), reader.track.frames - 1))
+            if self._opening is None:
+                self._has_output(reader.format)
 
     def _has_output(self, form: AudioFormat) -> bool:
         if self._output is not None and self._output.format == form:
