@@ -27,6 +27,7 @@ class Approach:
     """One follower's. `come_in` tries one address, or the connection that a way has made. Raises HocketError."""
 
     def __init__(self, cluster: Cluster, tell: Callable[[events.Event], None], come_in: ComeIn) -> None:
+        self._cluster = cluster
         self._seeker = Seeker(cluster)
         self._tell = tell
         self._come_in = come_in
@@ -71,6 +72,11 @@ class Approach:
             raise failure
         self._next_meeting_s = now_s + MEET_AGAIN_S
         await self._by_the_prime(group, at, failure, None)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing can be known of the host just now, since the prime is away that led to it."""
+        return self._how is How.THROUGH_NODE and not self._cluster.prime.is_up
 
     def lost(self) -> None:
         """The connection to the host is gone."""

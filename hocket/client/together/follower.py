@@ -350,6 +350,8 @@ class Follower(Party):
     # -- what it does by itself
 
     def tick(self) -> None:
+        if self._host is None and self._approach.is_blind:
+            self.succession.heard(time.monotonic_ns())
         super().tick()
         self._look_at_way()
         now_s = time.monotonic()

@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 
 from hocket.adapters.link import Link
+from hocket.auth.tickets import Ticket
 from hocket.core.address import BadAddress, HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
-from hocket.nodes.prime.visitors import Visitors
 from hocket.relay.addresses import without_mapping
 from hocket.relay.keys import GroupId
 from hocket.relay.limits import Allowance, TokenBucket
@@ -43,10 +43,18 @@ OFFENCES = Allowance(per_s=5, burst=50)
 _READ_REIGN = msgspec.msgpack.Decoder(Reign)
 
 
+class Tickets(Protocol):
+    """Who showed a ticket on which connection."""
+
+    def ticket(self, link: Link) -> Ticket:
+        """The one that holds. Raises TicketRefused."""
+        ...
+
+
 class Meeting:
     """Answers what `hocket.wire.messages.reach` declares."""
 
-    def __init__(self, visitors: Visitors, cluster_ns: Callable[[], int]) -> None:
+    def __init__(self, visitors: Tickets, cluster_ns: Callable[[], int]) -> None:
         self._visitors = visitors
         self._cluster_ns = cluster_ns
         self._book = Meetings()
