@@ -17,13 +17,17 @@ class Rights(IntFlag):
 
 
 class User(msgspec.Struct, frozen=True):
-    """An account of the record store. `created_unix_s` is 0 for a demo account."""
+    """An account of the record store. `created_unix_s` is 0 for a demo account.
+
+    `generation` grows with every new password, and differs from that of an earlier account of the name; 0: not known.
+    """
 
     name: UserName
     password_hash: str  # argon2id, PHC string format
     rights: Rights = Rights.LISTEN
     disabled: bool = False
     created_unix_s: int = 0
+    generation: int = 0
 
 
 class LoginRefused(HocketError):
@@ -44,4 +48,17 @@ def judge_login(user: User | None, password_fits: bool) -> User:
         raise LoginRefused("this account is disabled", hint="ask whoever looks after the cluster")
     if Rights.LISTEN not in user.rights:
         raise LoginRefused("this account may not listen", hint="ask whoever looks after the cluster")
+    return user
+
+
+def judge_return(user: User | None, generation: int) -> User:
+    """The account of a session that goes on. `generation` is the account's when its password was shown last.
+
+    Raises LoginRefused.
+    """
+    if user is None:
+        raise LoginRefused("this account was removed", hint="ask whoever looks after the cluster")
+    user = judge_login(user, True)
+    if generation and user.generation != generation:
+        raise LoginRefused("the password of this account was changed", hint="log in with the new one")
     return user

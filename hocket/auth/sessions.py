@@ -37,13 +37,14 @@ class SessionGone(HocketError):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """One login of one user. `session_key` is the public key that its tickets carry."""
+    """One login of one user. `session_key` is the public key that its tickets carry, `generation` the account's."""
 
     id: SessionId
     user: UserName
     rights: Rights
     session_key: bytes
     since_ns: int = 0  # cluster time at which it came to this node
+    generation: int = 0
 
 
 class Expired(msgspec.Struct, frozen=True):

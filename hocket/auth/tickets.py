@@ -68,6 +68,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     session_key: bytes
     issued_ns: int
     expires_ns: int
+    generation: int = 0  # of the account; a newer password ends what was opened with an older one
 
     def may(self, right: Rights) -> bool:
         return right in Rights(self.rights)

@@ -11,7 +11,7 @@ from hocket.adapters.link import Link
 from hocket.adapters.linkserver import LinkServer
 from hocket.adapters.passwords import Passwords
 from hocket.adapters.tls import Credentials, reload_context, server_context
-from hocket.auth.accounts import Rights, User, judge_login
+from hocket.auth.accounts import Rights, User, judge_login, judge_return
 from hocket.auth.keys import SEED_BYTES, SigningKey
 from hocket.auth.revocations import Revocations
 from hocket.auth.sessions import Session, Sessions
@@ -172,22 +172,23 @@ class AuthNode:
         host = link.peer_address.host
         if (here := self._sessions.rejoin(ticket.session, asked.seat, self._now_s())) is not None:
             with contextlib.suppress(NotReachable):  # what is open here goes on without the prime
-                await self._account(ticket.user, host)
+                await self._account(here.user, host, here.generation)
             return self._attach(link, self._sessions.get(here.id))
         self._sessions.check(asked.seat, self._now_s())
         try:
-            user = await self._account(ticket.user, host)
+            user = await self._account(ticket.user, host, ticket.generation)
         except BaseException:
             self._sessions.release(asked.seat, self._now_s())
             raise
         return self._open(link, asked.seat, self._session(ticket.session, user, ticket.session_key))
 
-    async def _account(self, user: UserName, host: str) -> User:
+    async def _account(self, user: UserName, host: str, generation: int) -> User:
         """Look an account up again. Raises LoginRefused, Refused (LOGIN_REFUSED), NotReachable."""
-        return judge_login(_user(await self._uplink.request(AccountGet(user, host, True), Account)), True)
+        found = await self._uplink.request(AccountGet(user, host, True), Account)
+        return judge_return(_user(found), generation)
 
     def _session(self, session: SessionId, user: User, key: bytes) -> Session:
-        return Session(session, user.name, user.rights, key, self._uplink.cluster_ns())
+        return Session(session, user.name, user.rights, key, self._uplink.cluster_ns(), user.generation)
 
     def _open(self, link: Link, seat: SeatId, session: Session) -> LoggedIn:
         if not link.is_open:
@@ -250,7 +251,8 @@ class AuthNode:
             raise NotReachable("this authentication node is not registered yet", hint="try again in a moment")
         now_ns = self._uplink.cluster_ns()
         expires_ns = now_ns + round(self._own.policy.ticket_s * NS_PER_S)
-        ticket = Ticket(session.id, session.user, int(session.rights), session.session_key, now_ns, expires_ns)
+        who = (session.id, session.user, int(session.rights), session.session_key)
+        ticket = Ticket(*who, now_ns, expires_ns, session.generation)
         return sign_ticket(ticket, self._grant, self._key)
 
     # -- the prime
@@ -279,7 +281,7 @@ class AuthNode:
         self._came_back.set()
 
     async def _look_again(self) -> None:
-        """While this node was cut off, or no prime ran, accounts may have been disabled or removed."""
+        """While this node was cut off, or no prime ran, accounts may have changed: disabled, removed, a new password."""
         while True:
             await self._came_back.wait()
             self._came_back.clear()
@@ -288,13 +290,13 @@ class AuthNode:
                 if link is None:
                     continue  # who resumes it is looked up then
                 try:
-                    await self._account(session.user, link.peer_address.host)
+                    await self._account(session.user, link.peer_address.host, session.generation)
                 except NotReachable:
                     break
                 except HocketError as error:
                     if error.code is ErrorCode.LOGIN_REFUSED and self._sessions.end(session.id, self._now_s()):
                         self._revoked.end_session(session.id, self._uplink.cluster_ns())
-                        self._cut(session, ErrorCode.SESSION_ENDED.value, "this account was disabled or removed")
+                        self._cut(session, ErrorCode.SESSION_ENDED.value, error.text)
                         self._uplink.load_changed()
 
     async def _on_prime(self, message: Message) -> Message | None:
@@ -364,4 +366,6 @@ class AuthNode:
 def _user(account: Account) -> User | None:
     if not account.found:
         return None
-    return User(account.user, account.password_hash, Rights(account.rights), account.disabled)
+    return User(
+        account.user, account.password_hash, Rights(account.rights), account.disabled, generation=account.generation
+    )

@@ -1,10 +1,11 @@
 """Who is let in: real accounts, demo accounts, nobody else."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.auth.accounts import LoginRefused, Rights, User, judge_login
+from hocket.auth.accounts import LoginRefused, Rights, User, judge_login, judge_return
 from hocket.auth.demo import DEMO_NAMES, demo_name, demo_user
 from hocket.core.ids import UserName
 
@@ -84,3 +85,27 @@ def test_other_names_are_no_demo_accounts() -> None:
     assert demo_name("anybody") is None
     assert ask("anybody") is None
     assert ask("anybody", peer_host="10.0.0.1") is None
+
+
+def test_a_session_goes_on_while_the_password_is_the_one_that_was_shown() -> None:
+    account = msgspec.structs.replace(ANNA, generation=7)
+    assert judge_return(account, 7) is account
+    assert judge_return(account, 0) is account, "a ticket of an older node does not say"
+    rehashed = msgspec.structs.replace(account, password_hash="in other words")
+    assert judge_return(rehashed, 7) is rehashed
+
+
+@pytest.mark.parametrize(
+    ("account", "reason"),
+    [
+        (None, "was removed"),
+        (User(ANNA.name, "hash", disabled=True, generation=7), "is disabled"),
+        (User(ANNA.name, "hash", Rights.OPERATE, generation=7), "may not listen"),
+        (User(ANNA.name, "hash", generation=8), "password of this account was changed"),
+        (User(ANNA.name, "hash", generation=6), "password of this account was changed"),
+    ],
+)
+def test_a_session_ends_with_what_its_account_was(account: User | None, reason: str) -> None:
+    with pytest.raises(LoginRefused, match=reason) as caught:
+        judge_return(account, 7)
+    assert caught.value.hint

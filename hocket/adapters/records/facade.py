@@ -83,7 +83,7 @@ class Records:
 
     async def set_password(self, name: str, password_hash: str) -> UserName:
         """Keep a new hash; the account's own name. Raises UserMissing."""
-        return await self._do(lambda: self._store.change_user(name, password_hash=password_hash))
+        return await self._do(lambda: self._store.set_password(name, password_hash))
 
     async def replace_hash(self, name: str, old_hash: str, new_hash: str) -> None:
         """Keep another hash of the same password; nothing happens if the password was changed meanwhile."""
@@ -91,7 +91,7 @@ class Records:
 
     async def set_disabled(self, name: str, disabled: bool) -> UserName:
         """Disable or enable an account; its own name. Raises UserMissing."""
-        return await self._do(lambda: self._store.change_user(name, disabled=disabled))
+        return await self._do(lambda: self._store.set_disabled(name, disabled))
 
     async def remove_user(self, name: str) -> UserName:
         """Remove an account; the name that it had. Raises UserMissing."""

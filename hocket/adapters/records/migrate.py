@@ -6,7 +6,7 @@ from hocket.adapters.records import schema
 from hocket.adapters.records.errors import RecordsBroken, RecordsTooNew
 from hocket.adapters.records.target import Target
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema revision, oldest first; the last one is what this program works with."""
 
 

@@ -29,6 +29,7 @@ users = Table(
     Column("rights", Integer, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("created_unix_s", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="0"),  # grows with every new password
 )
 
 join_tokens = Table(

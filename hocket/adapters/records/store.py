@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hocket.adapters.records import joining
@@ -63,7 +63,8 @@ class Store:
             return connection.execute(select(func.count()).select_from(users)).scalar_one()
 
     def add_user(self, name: UserName, password_hash: str, rights: Rights) -> User:
-        user = User(name, password_hash, rights, created_unix_s=int(time.time()))
+        now_unix_s = int(time.time())
+        user = User(name, password_hash, rights, created_unix_s=now_unix_s, generation=now_unix_s)
         row = {
             "name": user.name,
             "name_folded": name_key(user.name),
@@ -71,6 +72,7 @@ class Store:
             "rights": int(user.rights),
             "disabled": user.disabled,
             "created_unix_s": user.created_unix_s,
+            "generation": user.generation,
         }
         try:
             with self._transaction() as connection:
@@ -82,11 +84,13 @@ class Store:
             raise UserExists(name, taken.name) from None
         return user
 
-    def change_user(self, name: str, **values: object) -> UserName:
-        with self._transaction() as connection:
-            found = _own_name(connection, name)
-            connection.execute(update(users).where(users.c.name == found).values(values))
-        return found
+    def set_password(self, name: str, password_hash: str) -> UserName:
+        now_unix_s = int(time.time())
+        newer = case((users.c.generation < now_unix_s, now_unix_s), else_=users.c.generation + 1)
+        return self._change_user(name, password_hash=password_hash, generation=newer)
+
+    def set_disabled(self, name: str, disabled: bool) -> UserName:
+        return self._change_user(name, disabled=disabled)
 
     def replace_hash(self, name: str, old_hash: str, new_hash: str) -> None:
         same = (users.c.name_folded == name_key(name)) & (users.c.password_hash == old_hash)
@@ -119,6 +123,12 @@ class Store:
         with self._transaction() as connection:
             return joining.removed_nodes(connection)
 
+    def _change_user(self, name: str, **values: object) -> UserName:
+        with self._transaction() as connection:
+            found = _own_name(connection, name)
+            connection.execute(update(users).where(users.c.name == found).values(values))
+        return found
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         with self._target.translating(), self._target.engine.begin() as connection:
@@ -134,4 +144,6 @@ def _own_name(connection: Connection, name: str) -> UserName:
 
 
 def _user(row: Row[Any]) -> User:
-    return User(UserName(row.name), row.password_hash, Rights(row.rights), row.disabled, row.created_unix_s)
+    return User(
+        UserName(row.name), row.password_hash, Rights(row.rights), row.disabled, row.created_unix_s, row.generation
+    )

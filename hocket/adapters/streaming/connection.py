@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -161,14 +162,8 @@ class Connection:
     def _shake_hands(self) -> bool:
         sock = self._sock
         assert isinstance(sock, ssl.SSLSocket)
-        try:
-            sock.do_handshake()
-        except ssl.SSLWantReadError:
+        if not self._is_done(sock.do_handshake):
             return False
-        except ssl.SSLWantWriteError:
-            self._want_write(True)
-            return False
-        self._want_write(False)
         self.stage = Stage.HELLO
         self._begin_hello()
         return True
@@ -188,16 +183,22 @@ class Connection:
         """Whether both sides have ended TLS; the socket goes on without it."""
         sock = self._sock
         assert isinstance(sock, ssl.SSLSocket)
+        if not self._is_done(sock.unwrap):
+            return False
+        self._sock = socket.socket(fileno=sock.detach())
+        self.stage = Stage.OPEN
+        return True
+
+    def _is_done(self, step: Callable[[], object]) -> bool:
+        """Whether a step of TLS that takes both sides is over; if not it goes on once the socket is ready again."""
         try:
-            sock.unwrap()
+            step()
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLWantWriteError:
             self._want_write(True)
             return False
         self._want_write(False)
-        self._sock = socket.socket(fileno=sock.detach())
-        self.stage = Stage.OPEN
         return True
 
     def _begin_hello(self) -> None:

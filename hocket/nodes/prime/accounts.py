@@ -62,7 +62,7 @@ class Accounts:
             user = await self._demo(asked, seen_at_home)
         if user is None:
             return Account(False, UserName(asked.user), "", 0, False)
-        return Account(True, user.name, user.password_hash, int(user.rights), user.disabled)
+        return Account(True, user.name, user.password_hash, int(user.rights), user.disabled, user.generation)
 
     def attempted(self, result: AttemptResult, now_s: float) -> None:
         """How an attempt ended."""

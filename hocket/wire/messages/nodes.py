@@ -74,6 +74,7 @@ class Account(Message, kind=Kind.ACCOUNT):
     password_hash: Annotated[str, Meta(max_length=512)]
     rights: int
     disabled: bool
+    generation: Count = 0  # grows with every new password; 0: not known
 
 
 class AccountGet(Message, kind=Kind.ACCOUNT_GET, senders={Role.AUTH}, receivers={Role.PRIME}, reply=Account):

@@ -48,7 +48,8 @@ class RecordsContract:
 
         before_unix_s = int(time.time())
         made = store(make)
-        assert made == User(ANNA, "a hash", Rights.LISTEN | Rights.OPERATE, False, made.created_unix_s)
+        made_unix_s = made.created_unix_s
+        assert made == User(ANNA, "a hash", Rights.LISTEN | Rights.OPERATE, False, made_unix_s, made_unix_s)
         assert before_unix_s <= made.created_unix_s <= time.time()
 
         async def find(records: Records) -> list[User | None]:
@@ -84,6 +85,30 @@ class RecordsContract:
         user = store(use)
         assert user is not None
         assert user.password_hash == "new"
+
+    def test_every_new_password_raises_the_generation_and_nothing_else_does(self, store: Backend) -> None:
+        async def use(records: Records) -> list[int]:
+            await records.add_user(ZOE, "one")
+            seen = []
+
+            async def note() -> None:
+                user = await records.user("Zoë")
+                assert user is not None
+                seen.append(user.generation)
+
+            await note()
+            await records.replace_hash("Zoë", "one", "the same in other words")
+            await records.set_disabled("Zoë", True)
+            await records.set_disabled("Zoë", False)
+            await note()
+            for password_hash in ("two", "three", "three"):
+                await records.set_password("Zoë", password_hash)
+                await note()
+            return seen
+
+        made, kept, *changed = store(use)
+        assert 0 < made == kept
+        assert kept < changed[0] < changed[1] < changed[2], "within one second, too"
 
     def test_a_hash_is_replaced_only_while_the_password_is_the_same(self, store: Backend) -> None:
         async def use(records: Records) -> list[str]:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -83,7 +84,8 @@ class MigrationContract:
     @pytest.mark.parametrize("revision", REVISIONS)
     def test_an_older_store_is_brought_up_to_date_with_all_it_holds(self, store: Backend, revision: str) -> None:
         make_old(store, revision)
-        assert store(lambda records: records.users()) == [ANNA]
+        generation = 0 if revision == REVISIONS[-1] else ANNA.created_unix_s
+        assert store(lambda records: records.users()) == [msgspec.structs.replace(ANNA, generation=generation)]
         with connected(store) as connection:
             assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all() == [
                 REVISIONS[-1]
