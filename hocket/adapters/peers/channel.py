@@ -34,6 +34,7 @@ class Channel:
         self._waiting = bytearray()  # for the link, which does not read
         self._writing = False
         self._runner = asyncio.create_task(self._run(), name="channel")
+        self._runner.add_done_callback(self._finish)  # also of one that was cancelled before it began
 
     def feed(self, data: bytes) -> None:
         """Bytes came from the other end."""
@@ -79,9 +80,10 @@ class Channel:
                 self._send(data)
         except OSError as error:
             log.debug("a channel ends: %s", error)
-        finally:
-            if self._writing:
-                self._loop.remove_writer(self._far.fileno())
-                self._writing = False
-            self._far.close()
-            self._ended()
+
+    def _finish(self, runner: "asyncio.Task[None]") -> None:
+        if self._writing:
+            self._loop.remove_writer(self._far.fileno())
+            self._writing = False
+        self._far.close()
+        self._ended()
