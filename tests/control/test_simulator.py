@@ -4,7 +4,8 @@ import pytest
 
 from hocket.control.view import NodeState
 from hocket.core.ids import NodeId, Role
-from tests.control.simulator import GRACE_S, LIMITS, PRIME, TIMING, World
+from tests.control.simulator import World
+from tests.control.simvalues import GRACE_S, LIMITS, PRIME, TIMING
 
 STEPS = 600
 
