@@ -143,13 +143,20 @@ class Cluster:
             raise ProgramError(f"token ended with {done.returncode}: {done.stderr}")
         return done.stdout.strip()
 
-    def plane(self, name: str, *flags: str | Path, token: str = "", music: Path | None = None) -> Program:
+    def plane(
+        self,
+        name: str,
+        *flags: str | Path,
+        token: str = "",
+        music: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> Program:
         """Start `planeNODE.py` with a data folder of its own (again: the same one) and wait until it serves."""
         folder = music or self.folder / name / "music"
         folder.mkdir(parents=True, exist_ok=True)
         command: list[str | Path] = [sys.executable, self._scripts / "planeNODE.py", "--music", folder]
         command += ["--data", self.folder / name / "data", *(["--join", token] if token else []), *flags]
-        plane = self._programs.enter_context(Program(command, env=self.env, cwd=self.folder))
+        plane = self._programs.enter_context(Program(command, env={**self.env, **(env or {})}, cwd=self.folder))
         self._planes.append(plane)
         plane.wait_line(r"^plane ready (plane-[0-9a-f]+)$")
         return plane

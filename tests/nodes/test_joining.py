@@ -1,4 +1,4 @@
-"""A machine that was off for longer than its certificate held comes back, and a suspended one renews in time."""
+"""Joining: a fake prime gets no secret; who was off for too long comes back; who slept renews in time."""
 
 import asyncio
 import contextlib
@@ -32,15 +32,16 @@ HERE = HostPort("127.0.0.1", 0)
 
 
 class Prime:
-    """Lets everybody in, and remembers by which key."""
+    """Lets everybody in, and remembers by which key. `shows` is the CA that it says is its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, shows: str = "ours") -> None:
+        self.shows = shows
         self.keys: list[bytes] = []
 
     async def on_message(self, link: Link, message: Message) -> Message | None:
         match message:
             case AuthorityGet():
-                return Authority(authority("ours").certificate_der)
+                return Authority(authority(self.shows).certificate_der)
             case Join():
                 request = read_request(message.request_der)
                 self.keys.append(request.public_key)
@@ -52,9 +53,10 @@ class Prime:
 
 
 @contextlib.asynccontextmanager
-async def prime() -> AsyncIterator[tuple[Prime, JoinToken]]:
-    owner = Prime()
-    server = LinkServer(server_context(credentials(Role.PRIME, PRIME)), Role.PRIME, PRIME, owner)
+async def prime(cluster: str = "ours", shows: str = "ours") -> AsyncIterator[tuple[Prime, JoinToken]]:
+    """A prime with a certificate of a cluster, and a token of ours that leads to it."""
+    owner = Prime(shows)
+    server = LinkServer(server_context(credentials(Role.PRIME, PRIME, cluster)), Role.PRIME, PRIME, owner)
     address = await server.start(HERE)
     try:
         yield owner, new_token([address], authority("ours").fingerprint, bytes(24))
@@ -134,5 +136,23 @@ def test_a_certificate_is_renewed_for_the_same_key_though_the_machine_slept(monk
         await asyncio.gather(task, return_exceptions=True)
         assert got[0].key == own.key
         assert read_certificate(got[0].certificate).public_key == public_key_of(own.key)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("shows", "reason"), [("theirs", "its fingerprint is another"), ("ours", "without holding its key")]
+)
+def test_a_fake_prime_gets_no_secret(tmp_path: Path, shows: str, reason: str) -> None:
+    """With a CA of its own; and with our CA's certificate, which everybody may read, and no key to it."""
+
+    async def run() -> None:
+        with DataFolder.open(tmp_path / "plane") as folder:
+            async with prime("theirs", shows) as (owner, token):
+                with pytest.raises(TokenRefused, match=reason) as caught:
+                    await join(folder, Role.PLANE, token.text())
+                assert caught.value.hint
+                assert owner.keys == []
+                assert load_credentials(folder, CREDENTIALS) is None
 
     asyncio.run(run())
