@@ -30,9 +30,10 @@ from hocket.core.ids import NodeId, Role, SeatId, SessionId, TrackId, UserName
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from hocket.media.wav_header import wav_header
+from hocket.nodes.prime.meeting import Meeting
 from hocket.relay.chunks import Manifest, ManifestBuilder
 from hocket.wire.message import Message
-from hocket.wire.messages import common, login, together, tracks
+from hocket.wire.messages import common, login, reach, together, tracks
 from tests.kit.identities import authority, credentials
 
 N = TypeVar("N", bound="FakeNode")
@@ -160,17 +161,34 @@ class LinkNode(FakeNode):
 
 
 class FakePrime(LinkNode):
-    """Sends everybody to the first node that is up, not draining and not avoided."""
+    """Sends everybody to the first node that is up, not draining and not avoided; friends meet as at a real one."""
 
     role = Role.PRIME
+
+    def __init__(self, cluster: "FakeCluster", number: int) -> None:
+        super().__init__(cluster, number)
+        self._tickets: dict[Link, Ticket] = {}
+        self._meeting = Meeting(self, cluster.now_ns)
+
+    def ticket(self, link: Link) -> Ticket:
+        """What was shown last on a connection."""
+        if link not in self._tickets:
+            raise TicketRefused("no ticket was shown here")
+        return self._tickets[link]
+
+    def on_closed(self, link: Link, error: HocketError) -> None:
+        self._meeting.gone(link)
+        self._tickets.pop(link, None)
 
     async def answer(self, link: Link, message: Message) -> Message | None:
         match message:
             case common.AuthorityGet():
                 return common.Authority(self.cluster.shown_authority)
             case common.Present():
-                self.verify(message, link.my_nonce)
+                self._tickets[link] = self.verify(message, link.my_nonce)
                 return common.Presented(self.cluster.ticket_s)
+            case reach.HostHere() | reach.MeetHost() | reach.Carry() | reach.CarryEnd():
+                return await self._meeting.take(link, message)
             case login.FindLogin():
                 auth = self._pick(self.cluster.auths, message.avoid)
                 return login.LoginAt(auth.node, auth.address, SeatId(secrets.token_hex(16)), 10.0)

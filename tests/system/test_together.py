@@ -43,7 +43,7 @@ class Friends:
         argv: list[str | Path] = ["--listen", f"{self.wan.address(PRIME)}:50001", "--data", self._folder / "data"]
         argv += ["--music", self._folder / "music", "--demo"]
         self.prime = self._start(Program, PRIME, "primeNODE.py", *argv)
-        self.prime.wait_line("^prime ready")
+        self.prime.wait_line("^prime ready", timeout_s=60.0)
 
     def _start(self, kind: type[Program], on: int, script: str, *arguments: str | Path) -> Program:
         command = self.wan.command(on, [sys.executable, ROOT / script, *arguments])

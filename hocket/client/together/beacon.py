@@ -38,6 +38,7 @@ AGAIN_S = 5.0
 MAX_DIALLING = 8
 """Friends that are dialled at a time."""
 
+DIAL = "dial"
 IDLE_S = 60.0
 """The connection at our port is kept so long after it was last of use."""
 
@@ -59,7 +60,6 @@ class Beacon:
         self._line: PortLine | None = None
         self._opening = asyncio.Lock()
         self._channels: dict[int, Channel] = {}
-        self._awaited: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._told: _Told | None = None
@@ -75,24 +75,27 @@ class Beacon:
             circle.cluster.prime.on_request = self._asked
             self._keeper = asyncio.create_task(self._keep_known(), name="beacon")
         elif not hosts and self._keeper is not None:
-            self._keeper.cancel()
-            self._keeper = None
-            self._start(self._say_no_longer())
+            keeper, self._keeper = self._keeper, None
+            self._start(self._say_no_longer(keeper))
         if hosts and self._told is not None and self._told != self._news():
             self._changed.set()
         if self._line is not None and not self._channels and self._now_s() - self._used_s > IDLE_S:
             self._start(self._close_line())
 
-    async def close(self) -> None:
-        """End everything. Safe to call twice."""
+    def stop(self) -> None:
+        """Let nobody in any more, and tell the prime so."""
         self._is_closed = True
         self.look()
+        for task in self._tasks:
+            if task.get_name() == DIAL:
+                task.cancel()
+
+    async def close(self) -> None:
+        """End everything. Safe to call twice."""
+        self.stop()
         for channel in list(self._channels.values()):
             channel.close()
             await channel.wait_closed()
-        for task in self._tasks:
-            if task.get_name() == "dial":
-                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close_line()
 
@@ -133,7 +136,9 @@ class Beacon:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _say_no_longer(self) -> None:
+    async def _say_no_longer(self, keeper: "asyncio.Task[None]") -> None:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
         self._told = None
         prime = self._circle.cluster.prime
         if prime.on_request == self._asked:
@@ -184,7 +189,7 @@ class Beacon:
         self._used_s = self._now_s()
         match message:
             case MeetNow() if self._dialling < MAX_DIALLING:
-                self._start(self._meet(message), "dial")
+                self._start(self._meet(message), DIAL)
             case Carried():
                 channel = self._channels.get(message.channel)
                 if channel is not None:
@@ -220,7 +225,7 @@ class Beacon:
 
     @property
     def _dialling(self) -> int:
-        return sum(1 for task in self._tasks if task.get_name() == "dial")
+        return sum(1 for task in self._tasks if task.get_name() == DIAL)
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()

@@ -229,8 +229,9 @@ class Party(Circle):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.beacon.close()
+        self.beacon.stop()
         await self.hall.close(HocketError("the friend has left", code=ErrorCode.CONNECTION_LOST))
+        await self.beacon.close()
         await self.store.close()
         await asyncio.sleep(0)  # closed links tell their owner a turn later
 

@@ -1,0 +1,89 @@
+"""Friends whom the prime leads to a host that does not answer at its address; and whom it does not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hocket.client import events
+from hocket.client.together.party import Party
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError, NotReachable
+from hocket.relay.invites import JoinAddress
+from hocket.wire.messages.reach import HostHere
+from tests.client.kit import WAIT_S
+from tests.client.together_kit import Ear, ear, play
+from tests.kit.fakecluster import USER, FakeCluster, make_song
+
+SONG = make_song("meeting.wav", seconds=30)
+NOWHERE = HostPort("127.0.0.9", 9)
+"""An address of the host's, as it says, where nothing answers."""
+
+
+def with_host(tmp_path: Path, test: Callable[[Ear, Ear, Party], Awaitable[None]], *, invite_only: bool = False) -> None:
+    """Somebody hosts, known to the prime at NOWHERE as well; a friend is logged in."""
+
+    async def run() -> None:
+        async with (
+            FakeCluster(SONG) as cluster,
+            ear(cluster, tmp_path, "host", invite_only=invite_only) as host,
+            ear(cluster, tmp_path, "friend", host=None) as friend,
+        ):
+            await play(host, SONG)
+            party = host.engine.together._host
+            assert party is not None
+            party.beacon.places = lambda: (NOWHERE,)
+            async with asyncio.timeout(WAIT_S):
+                while not any(NOWHERE in m.addresses for m in cluster.prime.asked if isinstance(m, HostHere)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await test(host, friend, party)
+
+    asyncio.run(run())
+
+
+def test_the_prime_leads_to_a_host_that_does_not_answer(tmp_path: Path) -> None:
+    async def test(host: Ear, friend: Ear, party: Party) -> None:
+        await friend.engine.together.join(str(NOWHERE))
+        await friend.heard(22_050)
+        reach = friend.engine.together.state.reach
+        assert reach is not None
+        assert friend.told.of(events.Reach)[0] == events.Reach(reach.how.value, reach.via)
+        assert friend.runs(SONG)
+
+    with_host(tmp_path, test)
+
+
+def test_who_joins_directly_is_told_so(tmp_path: Path) -> None:
+    async def test(host: Ear, friend: Ear, party: Party) -> None:
+        await friend.engine.together.join(str(party.server.address))
+        assert await friend.told.wait(events.Reach) == events.Reach("direct")
+
+    with_host(tmp_path, test)
+
+
+def test_an_invite_leads_there_and_an_address_does_not_where_only_the_invited_may(tmp_path: Path) -> None:
+    async def test(host: Ear, friend: Ear, party: Party) -> None:
+        with pytest.raises(NotReachable) as caught:
+            await friend.engine.together.join(str(NOWHERE))
+        assert "knows nobody" in caught.value.text
+        assert caught.value.hint
+        invite = JoinAddress.parse(host.engine.together.invite()).invite
+        assert invite is not None
+        await friend.engine.together.join(str(msgspec.structs.replace(invite, at=NOWHERE, also=())))
+        await friend.heard(4410)
+
+    with_host(tmp_path, test, invite_only=True)
+
+
+def test_who_was_sent_away_is_not_even_dialled(tmp_path: Path) -> None:
+    async def test(host: Ear, friend: Ear, party: Party) -> None:
+        party.kick(USER, ban=True)
+        turned_away, links = party.server.turned_away, len(party.server.links)
+        with pytest.raises(HocketError) as caught:
+            await friend.engine.together.join(str(NOWHERE))
+        assert caught.value.code is ErrorCode.NOT_ALLOWED
+        assert (party.server.turned_away, len(party.server.links)) == (turned_away, links)
+
+    with_host(tmp_path, test)
