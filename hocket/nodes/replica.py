@@ -80,7 +80,15 @@ class Replica:
         files = OpenFiles(shelf.open)
         service = FileService(files, shelf.find, is_member, clock.monotonic_s)
         self._server = StreamServer(
-            own[1], service, files, clock, contexts.server, MAX_CONNECTIONS, role=own[0], send_buffer_bytes=0
+            own[1],
+            service,
+            files,
+            clock,
+            contexts.server,
+            MAX_CONNECTIONS,
+            role=own[0],
+            send_buffer_bytes=0,
+            is_bulk=True,
         )
         self._transfers = Transfers(shelf.music, lambda: contexts.client, own, self._pace, self._ended)
         self._report = Report(own[1], shelf, head, self._transfers.states)

@@ -277,6 +277,7 @@ def test_a_stalled_listener_costs_bounded_memory_in_the_kernel(with_scene: Calla
         other = await scene.playing()
         await whole_song(other, 262_144)  # by now the stalled one's socket is as full as it gets
         [held] = [c for c in scene.server.connections if c._outbox.pieces]
+        assert isinstance(held._sock, socket.socket)
         assert held._sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 512 * 1024
         assert held._outbox.control_bytes == 0
         await close(other)

@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.adapters.library.scan import scan
+from hocket.adapters.streaming import Connection
 from hocket.adapters.transfer import Fetched, Pace, Transfers, trash
 from hocket.adapters.transfer.fetch import Fetch, name_by_id
+from hocket.adapters.transfer.lines import KEPT_S, Lines
 from hocket.adapters.transfer.pace import Bucket, Stopped
 from hocket.adapters.transfer.partial import Partial, sweep
 from hocket.core.errors import ErrorCode, HocketError
@@ -99,6 +101,67 @@ def test_a_copy_over_a_trusted_network_leaves_tls_after_the_certificates(place: 
 
     with_holder(place, work)
     assert (place.ours / "Song.wav").read_bytes() == SONG
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_one_connection_serves_file_after_file(place: Place, plain: bool) -> None:
+    songs = {id_of(data): data for data in (wav(300_000, seed) for seed in range(4))}
+    files = {track: place.theirs / f"{track}.wav" for track in songs}
+    for track, data in songs.items():
+        files[track].write_bytes(data)
+
+    async def work() -> None:
+        lines = Lines()
+        async with holder(files) as source:
+            seen: set[Connection] = set()
+            for track, data in songs.items():
+                order = source.order(track, f"{track}.wav", len(data), plain=plain)
+                await asyncio.to_thread(fetch(order, place.ours, lines=lines).run)
+                seen |= source.server.connections
+            assert (len(seen), len(lines)) == (1, 1)
+            assert [len(reader.files) for reader in (connection.user_data for connection in seen)] == [1]  # type: ignore[attr-defined]
+            source.members.clear()
+            with pytest.raises(HocketError, match="removed from the cluster"):
+                await asyncio.to_thread(fetch(order, place.ours, lines=lines).run)
+            assert len(lines) == 0
+        lines.close()
+
+    asyncio.run(work())
+    assert {path.name: path.read_bytes() for path in place.ours.glob("*.wav")} == {
+        f"{track}.wav": data for track, data in songs.items()
+    }
+
+
+def test_a_kept_connection_that_broke_off_is_no_failure(place: Place) -> None:
+    async def work(source: Holder) -> None:
+        lines = Lines()
+        order = source.order(TRACK, "Song.wav", len(SONG))
+        for _ in range(2):
+            await asyncio.to_thread(fetch(order, place.ours, lines=lines).run)
+            (place.ours / "Song.wav").unlink()
+            for connection in source.server.connections:
+                connection.close()
+        assert len(source.opened) == 2
+        lines.close()
+
+    with_holder(place, work)
+
+
+def test_connections_that_nobody_needs_are_closed(place: Place) -> None:
+    clock = [0.0]
+
+    async def work(source: Holder) -> None:
+        lines = Lines(lambda: clock[0])
+        await asyncio.to_thread(fetch(source.order(TRACK, "Song.wav", len(SONG)), place.ours, lines=lines).run)
+        lines.close_old()
+        assert len(lines) == 1
+        clock[0] += KEPT_S
+        lines.close_old()
+        assert len(lines) == 0
+        await until(lambda: not source.server.connections)
+        lines.close()
+
+    with_holder(place, work)
 
 
 @pytest.mark.parametrize("plain", [False, True])

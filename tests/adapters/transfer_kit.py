@@ -14,6 +14,7 @@ from hocket.adapters.streaming import OpenFiles, StreamServer
 from hocket.adapters.tls import node_client_context, server_context
 from hocket.adapters.transfer import FileService, Pace
 from hocket.adapters.transfer.fetch import Fetch
+from hocket.adapters.transfer.lines import Lines
 from hocket.core.address import HostPort
 from hocket.core.ids import NodeId, Role, TrackId
 from hocket.core.sound import AudioFormat
@@ -73,7 +74,9 @@ async def holder(files: dict[TrackId, Path], told_bytes: int = -1, node: NodeId 
     open_files = OpenFiles(lambda track: os.open(files[track.id], os.O_RDONLY))
     service = FileService(open_files, find, lambda who: who in found.members, clock.monotonic_s)
     context = server_context(credentials(Role.PLANE, node))
-    server = StreamServer(node, service, open_files, clock, context, 100, role=Role.PLANE, send_buffer_bytes=0)
+    server = StreamServer(
+        node, service, open_files, clock, context, 100, role=Role.PLANE, send_buffer_bytes=0, is_bulk=True
+    )
     found = Holder(server, node)
     await server.start(HostPort("127.0.0.1", 0))
     try:
@@ -86,5 +89,5 @@ def taker_context(node: NodeId = TAKER, cluster: str = "ours") -> Callable[[], s
     return lambda: node_client_context(credentials(Role.PLANE, node, cluster))
 
 
-def fetch(order: FetchOrder, music: Path, pace: Pace | None = None) -> Fetch:
-    return Fetch(order, music, taker_context(), (Role.PLANE, TAKER), pace or Pace())
+def fetch(order: FetchOrder, music: Path, pace: Pace | None = None, lines: Lines | None = None) -> Fetch:
+    return Fetch(order, music, taker_context(), (Role.PLANE, TAKER), pace or Pace(), lines)

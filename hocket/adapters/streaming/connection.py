@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
+from hocket.adapters.bulktls import BulkTls
 from hocket.adapters.link import hello
 from hocket.adapters.streaming.files import OpenFile
 from hocket.adapters.streaming.outbox import FileShrank, Outbox, Piece
@@ -36,6 +37,9 @@ READS_A_TURN = 4
 """Receives of one listener before the others get their turn."""
 
 RECEIVE_BYTES = 16 * 1024
+
+
+ENCRYPTED = ssl.SSLSocket | BulkTls
 
 
 class Service(Protocol):
@@ -79,7 +83,9 @@ class Connection:
         "user_data",
     )
 
-    def __init__(self, server: "StreamServer", sock: socket.socket, peer_address: HostPort, due_s: float) -> None:
+    def __init__(
+        self, server: "StreamServer", sock: socket.socket | BulkTls, peer_address: HostPort, due_s: float
+    ) -> None:
         self._server = server
         self._sock = sock
         self._outbox = Outbox()
@@ -90,7 +96,7 @@ class Connection:
         self.peer_address = peer_address
         self.due_s = due_s  # monotonic; the stage must be over by then
         self.user_data: object = None
-        self.stage = Stage.HANDSHAKE if isinstance(sock, ssl.SSLSocket) else Stage.HELLO
+        self.stage = Stage.HANDSHAKE if isinstance(sock, ENCRYPTED) else Stage.HELLO
         if self.stage is Stage.HELLO:
             self._begin_hello()
         if self.stage is not Stage.CLOSED:
@@ -144,6 +150,8 @@ class Connection:
             for _ in range(READS_A_TURN):
                 if not self._reading or not self._receive():
                     break
+            else:
+                self._come_back()
             if self._outbox:
                 self._flush()
         except HocketError as error:
@@ -161,7 +169,7 @@ class Connection:
 
     def _shake_hands(self) -> bool:
         sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
+        assert isinstance(sock, ENCRYPTED)
         if not self._is_done(sock.do_handshake):
             return False
         self.stage = Stage.HELLO
@@ -172,7 +180,7 @@ class Connection:
         """The answer is the last that goes out encrypted, and nothing else waits to be sent."""
         self._reply(Done(), correlation, Flag.REPLY)
         self._flush()
-        if not isinstance(self._sock, ssl.SSLSocket) or self.stage is Stage.CLOSED:
+        if not isinstance(self._sock, BulkTls) or self.stage is Stage.CLOSED:
             return
         if self._outbox:
             raise ProtocolError("GoPlain while something is under way")
@@ -182,10 +190,10 @@ class Connection:
     def _unwrap(self) -> bool:
         """Whether both sides have ended TLS; the socket goes on without it."""
         sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
+        assert isinstance(sock, BulkTls)
         if not self._is_done(sock.unwrap):
             return False
-        self._sock = socket.socket(fileno=sock.detach())
+        self._sock = sock.inner
         self.stage = Stage.OPEN
         return True
 
@@ -203,7 +211,7 @@ class Connection:
 
     def _begin_hello(self) -> None:
         who: tuple[Role, NodeId] | None = None
-        if isinstance(self._sock, ssl.SSLSocket):
+        if isinstance(self._sock, ENCRYPTED):
             who = certified(self._sock.getpeercert())
         mine = hello(self._server.role, self._server.node)
         self._opening = Opening(mine, who)
@@ -326,8 +334,12 @@ class Connection:
         self._want_write(bool(self._outbox))
         if not self._reading and self._outbox.control_bytes <= MAX_UNREAD_REPLY_BYTES // 2:
             self._want_read(True)
-            if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
-                self._server.loop.call_soon(self._readable_if_open)
+            self._come_back()
+
+    def _come_back(self) -> None:
+        """What TLS has taken from the socket already wakes nobody."""
+        if self._reading and isinstance(self._sock, ENCRYPTED) and self._sock.pending():
+            self._server.loop.call_soon(self._readable_if_open)
 
     def _readable_if_open(self) -> None:
         if self.stage is not Stage.CLOSED:

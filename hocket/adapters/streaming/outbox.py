@@ -9,12 +9,13 @@ import socket
 import ssl
 from collections import deque
 
+from hocket.adapters.bulktls import BulkTls
 from hocket.adapters.streaming.files import OpenFile
 from hocket.wire import codec, limits
 from hocket.wire.codec import Flag
 from hocket.wire.kinds import Kind
 
-SLICE_BYTES = 256 * 1024
+SLICE_BYTES = 64 * 1024
 """One pass of TLS: large enough to amortise the call, small enough for the cache."""
 
 TURN_BYTES = 1024 * 1024
@@ -84,7 +85,7 @@ class Outbox:
         self.control_bytes = self.pieces = 0
         return files
 
-    def send(self, sock: socket.socket, done: list[OpenFile]) -> int:
+    def send(self, sock: socket.socket | BulkTls, done: list[OpenFile]) -> int:
         """Send until the socket is full or a turn is over. Returns the bytes sent; puts the files of
         finished pieces into `done`. BlockingIOError and its TLS kin never come out of here."""
         sent_bytes = 0
@@ -94,7 +95,7 @@ class Outbox:
                 if isinstance(item, Piece):
                     before_bytes = item.left_bytes
                     try:
-                        _send_tls(sock, item) if isinstance(sock, ssl.SSLSocket) else _send_plain(sock, item)
+                        _send_piece(sock, item)
                     finally:
                         sent_bytes += before_bytes - item.left_bytes
                     if item.left_bytes == 0 and not item.header:
@@ -114,6 +115,13 @@ class Outbox:
         return sent_bytes
 
 
+def _send_piece(sock: socket.socket | BulkTls, piece: Piece) -> None:
+    if isinstance(sock, ssl.SSLSocket | BulkTls):
+        _send_tls(sock, piece)
+    else:
+        _send_plain(sock, piece)
+
+
 def _send_plain(sock: socket.socket, piece: Piece) -> None:
     if piece.header:
         more = socket.MSG_MORE if piece.left_bytes else 0
@@ -126,7 +134,7 @@ def _send_plain(sock: socket.socket, piece: Piece) -> None:
     piece.left_bytes -= count
 
 
-def _send_tls(sock: ssl.SSLSocket, piece: Piece) -> None:
+def _send_tls(sock: ssl.SSLSocket | BulkTls, piece: Piece) -> None:
     """One slice. After a full socket OpenSSL wants the same bytes again: they are still there, or read again."""
     part = _slice_of(piece)
     at = limits.HEADER_BYTES + piece.offset_bytes - part.start_bytes - len(piece.header)

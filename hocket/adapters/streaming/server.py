@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 
+from hocket.adapters.bulktls import BulkTls
 from hocket.adapters.streaming.connection import Connection, Service, Stage
 from hocket.adapters.streaming.files import OpenFiles
 from hocket.core.address import HostPort
@@ -47,8 +48,12 @@ class StreamServer:
         *,
         role: Role = Role.FILE,
         send_buffer_bytes: int = SEND_BUFFER_BYTES,
+        is_bulk: bool = False,
     ) -> None:
-        """`send_buffer_bytes` 0: as much as the kernel thinks a line can take."""
+        """`send_buffer_bytes` 0: as much as the kernel thinks a line can take.
+
+        `is_bulk`: a few fast readers rather than many listeners: less CPU and more memory for each connection.
+        """
         self.node = node
         self.role = role
         self.service = service
@@ -60,6 +65,7 @@ class StreamServer:
         self._context = context
         self._max_connections = max_connections
         self._send_buffer_bytes = send_buffer_bytes
+        self._room = memoryview(bytearray(RECEIVE_BUFFER_BYTES)) if is_bulk else None
         self._connections: set[Connection] = set()
         self._spare_decoder: Decoder | None = None
         self._sock: socket.socket | None = None
@@ -153,17 +159,23 @@ class StreamServer:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._context is not None:
-                sock.getpeername()  # a peer that has gone is noticed here: wrap_socket would lose the descriptor
-                sock = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            wrapped = self._encrypted(sock)
         except OSError as error:
             log.debug("%s: %s", peer, error)
             sock.close()
             return
         due_s = self._clock.monotonic_s() + limits.HELLO_TIMEOUT_S
-        connection = Connection(self, sock, peer, due_s)
+        connection = Connection(self, wrapped, peer, due_s)
         if connection.stage is not Stage.CLOSED:
             self._connections.add(connection)
+
+    def _encrypted(self, sock: socket.socket) -> socket.socket | BulkTls:
+        if self._context is None:
+            return sock
+        if self._room is not None:
+            return BulkTls(sock, self._context, self._room, server_side=True)
+        sock.getpeername()  # a peer that has gone is noticed here: wrap_socket would lose the descriptor
+        return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
     def _pause_accepting(self) -> None:
         assert self._sock is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from hocket.adapters.transfer.lines import Lines, source_of
 from hocket.adapters.transfer.pace import Pace, Stopped
 from hocket.adapters.transfer.partial import SLICE_BYTES, Partial
 from hocket.adapters.transfer.source import SourceLink
@@ -40,7 +41,9 @@ class Fetch:
         context: Callable[[], ssl.SSLContext],
         own: tuple[Role, NodeId],
         pace: Pace,
+        lines: Lines | None = None,
     ) -> None:
+        """`lines`: connections that are open already, and take this one's for the next file."""
         self.order = order
         self.done_bytes = 0
         self.resumed_bytes = 0
@@ -48,6 +51,7 @@ class Fetch:
         self._context = context
         self._own = own
         self._pace = pace
+        self._lines = lines
         self._stop = threading.Event()
         self._throw_away = False
         self._link: SourceLink | None = None
@@ -79,11 +83,14 @@ class Fetch:
         reconnects = 0
         while True:
             before_bytes = partial.size_bytes
+            kept = None if self._lines is None else self._lines.take(source_of(self.order))
             try:
-                self._pull(partial)
+                self._pull(partial, kept)
             except NotReachable:
                 if self._stop.is_set():
                     raise Stopped from None
+                if partial.size_bytes == before_bytes and kept:
+                    continue  # it had ended while nobody used it
                 reconnects += 1
                 if partial.size_bytes == before_bytes or reconnects > RECONNECTS:
                     raise
@@ -97,13 +104,15 @@ class Fetch:
                 partial.discard()
                 raise self._lies("sent other bytes than the track's")
 
-    def _pull(self, partial: Partial) -> None:
+    def _pull(self, partial: Partial, kept: SourceLink | None) -> None:
         order = self.order
-        link = self._link = SourceLink(order.address, self._context(), self._own)
+        link = self._link = kept or SourceLink(order.address, self._context(), self._own)
+        in_step = False
         try:
-            link.greet((order.source_role, order.source))
-            if order.plain:
-                link.go_plain()
+            if kept is None:
+                link.greet((order.source_role, order.source))
+                if order.plain:
+                    link.go_plain()
             opened = link.open(order.track)
             self._check(opened)
             partial.resume(order.size_bytes, self._stop, self._count)
@@ -115,9 +124,13 @@ class Fetch:
 
             with memoryview(bytearray(SLICE_BYTES)) as buffer:
                 link.pull(opened, partial.size_bytes, self._pace, self._stop, buffer, take)
+            in_step = True
         finally:
             self._link = None
-            link.close()
+            if in_step and self._lines is not None:
+                self._lines.keep(source_of(order), link)
+            else:
+                link.close()
 
     def _check(self, opened: TrackOpened) -> None:
         if (opened.track.id, opened.track.size_bytes) != (self.order.track, self.order.size_bytes):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hocket.adapters.transfer.fetch import Fetch, Fetched
+from hocket.adapters.transfer.lines import KEPT_S, Lines
 from hocket.adapters.transfer.pace import Pace, Stopped
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, TrackId
@@ -44,6 +45,8 @@ class Transfers:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(AT_ONCE, "transfer", _come_last)
+        self._lines = Lines()
+        self._sweep: asyncio.TimerHandle | None = None
         self._tasks: dict[TrackId, tuple[Fetch, asyncio.Task[None]]] = {}
 
     def __len__(self) -> int:
@@ -53,7 +56,7 @@ class Transfers:
         """Begin, or queue. A track that is under way already goes on from where it comes now."""
         if order.track in self._tasks:
             return
-        fetch = Fetch(order, self._music, self._context, self._own, self._pace)
+        fetch = Fetch(order, self._music, self._context, self._own, self._pace, self._lines)
         task = self._loop.create_task(self._run(fetch))
         self._tasks[order.track] = (fetch, task)
 
@@ -86,6 +89,9 @@ class Transfers:
             fetch.stop()
         await asyncio.gather(*(task for _, task in running))
         await asyncio.to_thread(self._pool.shutdown)
+        self._lines.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
 
     async def _run(self, fetch: Fetch) -> None:
         order = fetch.order
@@ -100,7 +106,17 @@ class Transfers:
             log.exception("a bug while fetching %s", order.name)
             result = HocketError(f"'{order.name}': {error}", code=ErrorCode.BUG)
         del self._tasks[order.track]
+        self._sweep_soon()
         self._on_end(order, result)
+
+    def _sweep_soon(self) -> None:
+        if self._sweep is None and len(self._lines):
+            self._sweep = self._loop.call_later(KEPT_S, self._close_old)
+
+    def _close_old(self) -> None:
+        self._sweep = None
+        self._lines.close_old()
+        self._sweep_soon()
 
 
 def _come_last() -> None:

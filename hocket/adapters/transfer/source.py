@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from hocket.adapters.bulktls import BulkTls
 from hocket.adapters.link import hello
 from hocket.adapters.tls import certified
 from hocket.adapters.transfer.pace import Pace, Stopped
@@ -27,7 +28,7 @@ from hocket.wire.kinds import Kind
 from hocket.wire.message import Message
 from hocket.wire.messages.common import ErrorReply
 from hocket.wire.messages.library import GoPlain, OpenFile
-from hocket.wire.messages.tracks import Read, TrackOpened
+from hocket.wire.messages.tracks import CloseTrack, Read, TrackOpened
 
 PIECE_BYTES = limits.MAX_CHUNK_BYTES
 IN_FLIGHT = 8
@@ -35,6 +36,9 @@ IN_FLIGHT = 8
 
 SMALL_PIECE_BYTES = 64 * 1024
 """With a rate limit: so that what was asked for does not overshoot it for long."""
+
+RECEIVE_BYTES = 256 * 1024
+"""Of encrypted records at once."""
 
 SILENCE_S = 15.0
 """A source that sends nothing for so long is gone."""
@@ -53,24 +57,26 @@ class SourceLink:
         """Connect. Raises NotReachable, HocketError (CERTIFICATE_REFUSED)."""
         self._address = address
         try:
-            plain = socket.create_connection((address.host, address.port), limits.HELLO_TIMEOUT_S)
+            sock = self._sock = socket.create_connection((address.host, address.port), limits.HELLO_TIMEOUT_S)
         except OSError as error:
             raise NotReachable(f"{address} cannot be reached: {error}", hint="is it running there?") from None
         try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sock: socket.socket = context.wrap_socket(plain)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._tls: BulkTls | None = BulkTls(sock, context, memoryview(bytearray(RECEIVE_BYTES)))
+            self._tls.do_handshake()
         except ssl.SSLCertVerificationError as error:
-            plain.close()
+            sock.close()
             raise HocketError(
                 f"{address} shows a certificate of another cluster ({error.verify_message})",
                 code=ErrorCode.CERTIFICATE_REFUSED,
             ) from None
         except OSError as error:
-            plain.close()
+            sock.close()
             raise NotReachable(f"{address} broke the connection: {error}") from None
         self._own = own
         self._head = bytearray(limits.HEADER_BYTES)
         self._last_correlation = 0
+        self._handle = 0  # of the file that is open there
         self._waited_s = 0.0
         self._waited_bytes = 0
 
@@ -80,13 +86,12 @@ class SourceLink:
     def abort(self) -> None:
         """End whatever waits on this connection, from any thread."""
         with contextlib.suppress(OSError):
-            # Not SSLSocket.shutdown, which turns the socket into a plain one under the reader's feet.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def greet(self, expect: tuple[Role, NodeId]) -> None:
         """Exchange HELLOs. Raises ProtocolError unless the certified peer is the one that was meant."""
-        assert isinstance(self._sock, ssl.SSLSocket)
-        opening = Opening(hello(*self._own), certified(self._sock.getpeercert()))
+        assert self._tls is not None
+        opening = Opening(hello(*self._own), certified(self._tls.getpeercert()))
         self._send(codec.encode(opening.mine))
         message = self._message(0, limits.MAX_HELLO_BODY_BYTES)
         if not isinstance(message, Hello):
@@ -100,24 +105,31 @@ class SourceLink:
 
     def go_plain(self) -> None:
         """End TLS, and go on without it on the same socket. Raises Refused, NotReachable, ProtocolError."""
-        assert isinstance(self._sock, ssl.SSLSocket)
+        assert self._tls is not None
         self._last_correlation += 1
         self._send(codec.encode(GoPlain(), self._last_correlation))
         self._message(self._last_correlation, limits.MAX_CONTROL_BODY_BYTES)
         try:
-            self._sock.unwrap()
+            self._tls.unwrap()
         except OSError as error:
             raise self._lost(error) from None
-        self._sock = socket.socket(fileno=self._sock.detach())
-        self._wait_in_the_kernel()
+        self._tls = None
 
     def open(self, track: TrackId) -> TrackOpened:
-        """Open a track. Raises Refused (TRACK_MISSING, ...), NotReachable, ProtocolError."""
-        self._last_correlation += 1
-        self._send(codec.encode(OpenFile(track), self._last_correlation))
+        """Open a track, and close the one before. Raises Refused (TRACK_MISSING, ...), NotReachable, ProtocolError."""
+        requests: list[Message] = [OpenFile(track)]
+        if self._handle:
+            requests.insert(0, CloseTrack(self._handle))
+        first = self._last_correlation + 1
+        self._last_correlation += len(requests)
+        self._send(b"".join(codec.encode(message, first + at) for at, message in enumerate(requests)))
+        if self._handle:
+            self._handle = 0
+            self._message(first, limits.MAX_CONTROL_BODY_BYTES)
         message = self._message(self._last_correlation, limits.MAX_CONTROL_BODY_BYTES)
         if not isinstance(message, TrackOpened):
             raise ProtocolError(f"{type(message).__name__} is no answer to OpenFile")
+        self._handle = message.handle
         return message
 
     def pull(
@@ -150,13 +162,14 @@ class SourceLink:
                 self._send(codec.encode(Read(opened.handle, asked, length), self._last_correlation))
                 asked += length
             correlation, length = pending.popleft()
-            self._chunk(correlation, length, buffer, take, stop)
+            self._chunk(correlation, length, asked - got, buffer, take, stop)
             got += length
 
     def _chunk(
         self,
         correlation: int,
         length: int,
+        coming_bytes: int,
         buffer: memoryview,
         take: Callable[[memoryview], None],
         stop: threading.Event,
@@ -170,9 +183,10 @@ class SourceLink:
             if stop.is_set():
                 raise Stopped
             part = buffer[:length]
-            self._fill(part)
+            self._fill(part, coming_bytes)
             take(part)
             length -= len(part)
+            coming_bytes -= len(part)
 
     def _wait_in_the_kernel(self) -> None:
         """Python's own timeouts cost a poll for each receive, and would wake this thread for every few packets."""
@@ -208,17 +222,20 @@ class SourceLink:
 
     def _send(self, data: bytes) -> None:
         try:
-            self._sock.sendall(data)
+            (self._tls or self._sock).sendall(data)
         except OSError as error:
             raise self._lost(error) from None
 
-    def _fill(self, view: memoryview) -> None:
+    def _fill(self, view: memoryview, coming_bytes: int = 0) -> None:
+        """`coming_bytes`: at least so many, these included, are on their way."""
         got, size = 0, len(view)
         began_s = time.monotonic()
-        flags = 0 if isinstance(self._sock, ssl.SSLSocket) else socket.MSG_WAITALL
         try:
             while got < size:
-                count = self._sock.recv_into(view[got:], flags=flags)
+                if self._tls is None:
+                    count = self._sock.recv_into(view[got:], flags=socket.MSG_WAITALL)
+                else:
+                    count = self._tls.recv_into(view[got:], coming_bytes=max(coming_bytes, size) - got)
                 if count == 0:
                     raise NotReachable(f"{self._address} closed the connection", code=ErrorCode.CONNECTION_LOST)
                 got += count
