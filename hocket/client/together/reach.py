@@ -8,10 +8,7 @@ from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 
 NO_ANSWER = "is the friend playing, and the port open?"
-OPEN_A_WAY = (
-    "ask your friend to open TCP port 25566 in the firewall and to forward it in the router (or to play with "
-    "--map-port, which asks the router to)"
-)
+OPEN_A_WAY = "let your friend open TCP port 25566 in the firewall and forward it in the router, then join there"
 
 
 class How(StrEnum):
