@@ -74,6 +74,9 @@ class Shared:
     no_mdns: bool = False
     "Neither tell this network that you play nor look for friends who do."
 
+    map_port: bool = False
+    "Ask the router (PCP, NAT-PMP, UPnP) to let friends from elsewhere in; given back at the end."
+
     upload_mbit: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0
     "What your line can send, in Mbit/s, so that friends pass the music on to one another; 0: as much as it takes."
 
@@ -127,6 +130,7 @@ class Shared:
             round(self.upload_mbit * 1e6),
             HostPort.parse(self.advertise, 0) if self.advertise else None,
             not self.no_mdns,
+            self.map_port,
         )
 
 

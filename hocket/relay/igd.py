@@ -7,7 +7,6 @@ are bounded and may define no entities, and what cannot be read is no router.
 import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -97,7 +96,7 @@ def read_description(document: bytes, at: Place) -> Control | None:
 
 def order(control: Control, action: str, arguments: Mapping[str, object]) -> tuple[dict[str, str], bytes]:
     """Headers and body of a SOAP request."""
-    inner = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in arguments.items())
+    inner = "".join(f"<{name}>{_escaped(str(value))}</{name}>" for name, value in arguments.items())
     body = (
         '<?xml version="1.0"?>\r\n'
         '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
@@ -139,6 +138,10 @@ def mapping(internal_host: str, internal_port: int, external_port: int, lease_s:
 def unmapping(external_port: int) -> dict[str, object]:
     """Arguments of DeletePortMapping."""
     return {"NewRemoteHost": "", "NewExternalPort": external_port, "NewProtocol": "TCP"}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _tree(document: bytes) -> ElementTree.Element | None:

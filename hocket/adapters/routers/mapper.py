@@ -97,11 +97,16 @@ class Mapper:
         return PortControl(router, self._port, self._nonce)
 
     async def _mapped_by(self, control: _Control) -> Mapped:
-        granted = await control.map(self._external_port, LIFETIME_S)
+        self._control = control  # from here on it may be mapped, whether or not we live to hear of it
+        try:
+            granted = await control.map(self._external_port, LIFETIME_S)
+        except HocketError:
+            self._control = None
+            raise
+        self._external_port = granted.port or self._external_port
         if not granted.port or not granted.lifetime_s or not granted.host or granted.host == "0.0.0.0":
             with contextlib.suppress(HocketError):
-                await control.map(granted.port or self._external_port, 0)
+                await self.remove()
             raise NoRouter("the router does not say where friends can come in")
-        self._control, self._external_port = control, granted.port
         lifetime_s = min(granted.lifetime_s, MAX_LIFETIME_S)
         return Mapped(HostPort(granted.host, granted.port), lifetime_s, control.protocol, is_public(granted.host))

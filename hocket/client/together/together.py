@@ -36,7 +36,7 @@ class TogetherOptions(msgspec.Struct, frozen=True):
     """`host`: where to let friends in while playing, None: nowhere. `upload_bps`: of this line, 0: not limited.
 
     `advertise`: what friends are told instead of this machine's own addresses (port 0: the one that is listened on).
-    `mdns`: tell who is in the same network, and hear who hosts there.
+    `mdns`: tell who is in the same network, and hear who hosts there. `map_port`: ask the router for a port.
     """
 
     host: HostPort | None = None
@@ -44,6 +44,7 @@ class TogetherOptions(msgspec.Struct, frozen=True):
     upload_bps: int = 0
     advertise: HostPort | None = None
     mdns: bool = False
+    map_port: bool = False
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -93,7 +94,7 @@ class Together:
         self._cluster: Cluster | None = None
         self._host: Host | None = None
         self._follower: Follower | None = None
-        self._door = Door(tell, advertise=options.advertise, mdns=options.mdns)
+        self._door = Door(tell, advertise=options.advertise, mdns=options.mdns, map_port=options.map_port)
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[HocketError | None] | None = None
