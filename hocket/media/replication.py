@@ -261,6 +261,10 @@ class Replication:
 
     # -- what there is
 
+    def __contains__(self, track: object) -> bool:
+        """Whether there is such a track, and it is not removed."""
+        return track in self._names
+
     def holders(self, track: TrackId) -> frozenset[NodeId]:
         """Machines that hold a track and can be reached."""
         return frozenset(self._holdings.holders(track).keys() - self._away)

@@ -151,9 +151,9 @@ class FileNode:
         listener = self._admitted(connection)
         match message:
             case ListTracks():
-                return self._list.page(message) if self._list.is_whole else self._answer_late(self._page(message))
+                return self._list.page(message) if self._list.is_ready else self._answer_late(self._page(message))
             case FindTrack():
-                return self._list.find(message) if self._list.is_whole else self._answer_late(self._find(message))
+                return self._list.find(message) if self._list.is_ready else self._answer_late(self._find(message))
             case OpenTrack() if self._index.catalogue.get(message.track) is None:
                 return self._answer_late(self._open_new(connection, listener, message))
             case OpenTrack():
@@ -209,11 +209,11 @@ class FileNode:
         return listener
 
     async def _page(self, asked: ListTracks) -> Message:
-        await self._list.wait_whole()
+        await self._list.wait_ready()
         return self._list.page(asked)
 
     async def _find(self, asked: FindTrack) -> Message:
-        await self._list.wait_whole()
+        await self._list.wait_ready()
         return self._list.find(asked)
 
     async def _open_new(self, connection: Connection, listener: Listener, message: OpenTrack) -> Message:

@@ -23,6 +23,7 @@ from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role
 from hocket.nodes.endings import cancelled, first_done
 from hocket.nodes.joining import CREDENTIALS, Passport, authority_key_of, join
+from hocket.nodes.leaves import LeafHashes
 from hocket.nodes.raising import Home, Raising
 from hocket.nodes.renewal import keep_fresh, renewal_in_s
 from hocket.nodes.replica import Contexts, Replica
@@ -30,6 +31,7 @@ from hocket.nodes.shelf import Shelf
 from hocket.nodes.uplink import Uplink
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Ping, Pong
+from hocket.wire.messages.library import LeavesGet
 from hocket.wire.messages.nodes import Drain, Heartbeat, Register, Registered, Retire
 from hocket.wire.messages.planes import Certified, Certify, ChildGone, NodesRemoved, SpawnChild
 
@@ -125,6 +127,8 @@ class Plane:
         self._address = await self._server.start(config.listen or HostPort(self._passport.own_host or settings.IP, 0))
         self._shelf = Shelf(config.music, folder.path, self._on_catalogue)
         stack.push_async_callback(self._shelf.stop)
+        self._leaves = LeafHashes(self._shelf)
+        stack.callback(self._leaves.close)
         self._raising = Raising(self._home, config.max_load, self._gone)
         self._uplink = Uplink(
             standing,
@@ -211,6 +215,8 @@ class Plane:
         match message:
             case SpawnChild():
                 await self._spawn(message)
+            case LeavesGet():
+                return await self._leaves.answer(message)
             case Drain():
                 self._draining = True
                 self._uplink.load_changed()

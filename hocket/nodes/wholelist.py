@@ -44,11 +44,12 @@ class WholeList:
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._whole = asyncio.Event()
+        self._waited = False
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the prime has told everything once."""
-        return self._whole.is_set()
+    def is_ready(self) -> bool:
+        """Whether the prime has told everything once, or has been waited for long enough."""
+        return self._waited or self._whole.is_set()
 
     @property
     def revision(self) -> int:
@@ -78,11 +79,13 @@ class WholeList:
             self._told = True
             self._wake.set()
 
-    async def wait_whole(self) -> None:
-        """Until the prime has told everything once, but not for ever: it may be away."""
-        with contextlib.suppress(TimeoutError):
+    async def wait_ready(self) -> None:
+        """Until the prime has told everything once, but not for ever: it may be away, or of an older version."""
+        try:
             async with asyncio.timeout(WAIT_S):
                 await self._whole.wait()
+        except TimeoutError:
+            self._waited = True
 
     async def run(self) -> None:
         """Until cancelled."""

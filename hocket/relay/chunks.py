@@ -18,6 +18,8 @@ HASH_BYTES = 32
 LEAVES_PER_PAGE = 512
 """A page is as large as a leaf."""
 
+PAGE_BYTES = LEAVES_PER_PAGE * HASH_BYTES
+
 MAX_PAGES = 1_536
 """12 GiB of music; the manifest takes 48 KiB then."""
 
@@ -100,12 +102,19 @@ class ManifestBuilder:
         if self._rest:
             self._hashes += blake3(bytes(self._rest)).digest()
             self._rest.clear()
-        step = LEAVES_PER_PAGE * HASH_BYTES
-        pages = tuple(bytes(self._hashes[at : at + step]) for at in range(0, len(self._hashes), step))
-        manifest = Manifest(self._track, self._size_bytes, b"".join(blake3(page).digest() for page in pages))
-        if not manifest.is_sound:
-            raise ValueError(f"no manifest for {self._size_bytes} bytes of {self._track!r}")
-        return manifest, pages
+        return manifest_of(self._track, self._size_bytes, bytes(self._hashes))
+
+
+def manifest_of(track: TrackId, size_bytes: int, hashes: bytes) -> tuple[Manifest, tuple[bytes, ...]]:
+    """The manifest of a track whose leaves have these hashes, one after the other, and the pages that it names.
+
+    Raises ValueError where they do not fit the size, or the track is empty or too long.
+    """
+    pages = tuple(hashes[at : at + PAGE_BYTES] for at in range(0, len(hashes), PAGE_BYTES))
+    manifest = Manifest(track, size_bytes, b"".join(blake3(page).digest() for page in pages))
+    if not manifest.is_sound or len(hashes) != manifest.leaves * HASH_BYTES:
+        raise ValueError(f"no manifest for {size_bytes} bytes of {track!r} out of {len(hashes)} bytes of hashes")
+    return manifest, pages
 
 
 def sign_manifest(manifest: Manifest, sign: Sign) -> SignedManifest:

@@ -119,13 +119,13 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
 
 
-def test_a_long_list_comes_in_parts_and_counts_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_long_list_comes_in_parts_and_counts_once_it_is_ready(tmp_path: Path) -> None:
     async def body() -> None:
         async with scene(tmp_path, *(track(number) for number in range(1200))) as made:
-            assert not made.listed.is_whole
+            assert not made.listed.is_ready
             made.tell()
             async with asyncio.timeout(WAIT_S):
-                await made.listed.wait_whole()
+                await made.listed.wait_ready()
             assert [(part.first, part.last, len(part.tracks)) for part in made.link.parts] == [
                 (True, False, 500),
                 (False, False, 500),
@@ -138,12 +138,12 @@ def test_a_long_list_comes_in_parts_and_counts_once_it_is_whole(tmp_path: Path) 
     run(body())
 
 
-def test_an_empty_list_is_whole_at_once(tmp_path: Path) -> None:
+def test_an_empty_list_is_ready_at_once(tmp_path: Path) -> None:
     async def body() -> None:
         async with scene(tmp_path) as made:
             made.tell()
-            await made.listed.wait_whole()
-            assert made.listed.is_whole
+            await made.listed.wait_ready()
+            assert made.listed.is_ready
             assert made.revisions == []
 
     run(body())
@@ -154,8 +154,9 @@ def test_a_node_that_hears_nothing_answers_all_the_same(tmp_path: Path, monkeypa
 
     async def body() -> None:
         async with scene(tmp_path) as made:
-            await made.listed.wait_whole()
-            assert not made.listed.is_whole
+            assert not made.listed.is_ready
+            await made.listed.wait_ready()
+            assert made.listed.is_ready  # nobody waits a second time
 
     run(body())
 

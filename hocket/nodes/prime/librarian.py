@@ -269,6 +269,14 @@ class Librarian:
         """Machines that hold a track and can be reached."""
         return self._replication.holders(track)
 
+    def track(self, track: TrackId) -> Track | None:
+        """A track of the library under its agreed name."""
+        return self._replication.track(track) if track in self._replication else None
+
+    def is_removed(self, track: TrackId) -> bool:
+        """Whether the operator took it out of the library."""
+        return track in self._removed
+
     def out_of_reach(self, track: TrackId) -> frozenset[NodeId]:
         """Machines that hold a track and may be back at any moment."""
         return self._replication.out_of_reach(track)

@@ -13,6 +13,7 @@ from hocket.adapters.datafolder import DataFolder
 from hocket.adapters.hosts import own_hosts, reachable
 from hocket.adapters.link import AtOnce, Link
 from hocket.adapters.linkserver import LinkServer
+from hocket.adapters.manifestfiles import ManifestFiles
 from hocket.adapters.passwords import Passwords
 from hocket.adapters.primefiles import (
     keep_address,
@@ -34,6 +35,7 @@ from hocket.core.clustertime import ClusterTime
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, UserName
 from hocket.nodes.endings import cancelled, first_done
+from hocket.nodes.leaves import LeafHashes
 from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
@@ -176,8 +178,12 @@ class Prime:
         )
         self._shelf.start()
         self._stack.push_async_callback(self._shelf.stop)
-        self._manifests = Manifests(self._authority, config.music, self._shelf.index)
-        self._stack.callback(self._manifests.close)
+        leaves = LeafHashes(self._shelf)
+        self._stack.callback(leaves.close)
+        self._manifests = Manifests(
+            self._authority, self._librarian, (node, leaves), self._members.link, ManifestFiles(folder.path)
+        )
+        self._stack.push_async_callback(self._manifests.stop)
 
     def _home(self) -> Home:
         config = self._config

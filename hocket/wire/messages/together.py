@@ -204,7 +204,7 @@ class TrackVouched(Message, kind=Kind.TRACK_VOUCHED):
 
 
 class GetManifest(Message, kind=Kind.GET_MANIFEST, senders=PEOPLE, receivers={Role.PRIME}, reply=TrackVouched):
-    """Sign for the bytes of a track. Needs a ticket on this connection. TRACK_MISSING where the prime lacks it."""
+    """Sign for the bytes of a track. Needs a ticket on this connection. TRACK_MISSING: no machine can hash it now."""
 
     track: TrackId
 
