@@ -5,6 +5,7 @@ python scripts/screenshots.py [--into FOLDER] [--scale 2] [--size 1200x800]
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 SONG_S = (187.0, 214.0, 243.0, 156.0)
 NAME, PASSWORD = "Ada", "a long pass phrase"
 ADDRESS = "192.168.1.20:50001"
+TOGETHER_ADDRESS = "192.168.1.20:25566"
+FRIENDS = ("Ben", "Chiyo", "Dora")
+SETTLED_MS = 1.0
 
 
 def main() -> None:
@@ -71,6 +75,19 @@ def _paint_covers(music: Path) -> None:
         image.save(str(folder / "cover.jpg"), quality=88)
 
 
+def _friend(cluster, name: str, address: str):  # type: ignore[no-untyped-def]
+    """A client of its own that joins and listens."""
+    flags = ("--output", "null", "--home", cluster.folder / name, "--no-host")
+    return cluster.listener(*flags, "join", address, user=name, password=PASSWORD)
+
+
+def _has_settled(detail: str) -> bool:
+    """Whether somebody's offset is small by now, and their music ahead."""
+    offset = re.search(r"([+−]?[0-9.]+) ms", detail)
+    ahead = re.search(r"([0-9.]+) s ahead", detail)
+    return bool(offset and ahead and float(offset[1].lstrip("+−")) < SETTLED_MS and float(ahead[1]) > 3)
+
+
 class _Pictures:
     """One theme's pictures."""
 
@@ -80,14 +97,18 @@ class _Pictures:
         self._size = size
 
     def take(self, app, cluster, folder) -> None:  # type: ignore[no-untyped-def]
-        from hocket.client.together.together import Member, TogetherState
+        from hocket.client.together.together import TogetherOptions
+        from hocket.core.address import HostPort
         from hocket.gui import texts
-        from hocket.gui.togetherview import together_view
         from tests.gui.kit import add_operator, person_at
 
         if self._theme == "dark":
             add_operator(cluster, NAME, PASSWORD)
-        with person_at(app, cluster.address, folder / f"home-{self._theme}", theme=self._theme) as person:
+            for friend in FRIENDS:
+                cluster.control("users", "add", friend, "--password-stdin", stdin=f"{PASSWORD}\n")
+        home = folder / f"home-{self._theme}"
+        together = TogetherOptions(HostPort("127.0.0.1", 0))
+        with person_at(app, cluster.address, home, theme=self._theme, together=together) as person:
             window = person.window
             window.resize(*self._size)
             window.login.user.setText(NAME)
@@ -116,13 +137,31 @@ class _Pictures:
             person.wait(lambda: len(window.cluster.history.series()[0]) > 6, "some points")
             self._save(person, "cluster")
             window.show_page(texts.TOGETHER)
-            members = tuple(
-                Member(name, "", ms, 5.0, 9.0) for name, ms in (("Ben", 0.04), ("Chiyo", -0.02), ("Dora", 1.8))
-            )
-            state = TogetherState(True, "192.168.1.20:25566", members=members)
-            person.control._tick.stop()
-            window.together.show_state(together_view(state, NAME, may_host=True))
-            self._save(person, "together")
+            self._together(person, cluster)
+
+    def _together(self, person, cluster) -> None:  # type: ignore[no-untyped-def]
+        """With friends who really listen along. Who is nearby, and the addresses of this machine, are made up."""
+        from hocket.client import events
+        from hocket.relay.nearby import Neighbour
+
+        page = person.window.together
+        person.wait(page.address.text, "the address")
+        address = page.address.text()
+        page.invites.uses.setValue(3)
+        person.click(page.invites.make)
+        person.wait(lambda: page.invites.lines, "an invite")
+        friends = [_friend(cluster, name, address) for name in FRIENDS]
+        person.wait(lambda: len(page.people.lines) == len(FRIENDS), "the friends")
+        person.wait(lambda: all(_has_settled(line.detail.text()) for _, line in page.people.lines), "their lines")
+        person.control.company.take(events.Nearby((Neighbour("Emil", "living-room", "192.168.1.31:25566"),)))
+        person.control._tick.stop()
+        person.wait(lambda: not person.control._asked, "the last answer")
+        person.control._notice_over()
+        page.address.setText(TOGETHER_ADDRESS)
+        person.window.setFocus()
+        self._save(person, "together")
+        for friend in friends:
+            friend.stop()
 
     def _save(self, person, name: str) -> None:  # type: ignore[no-untyped-def]
         from PySide6.QtGui import QImage, QImageWriter

@@ -27,9 +27,11 @@ SHORTEST_S = 60.0
 class Plot(QFrame):
     """One quantity over the last minutes, with its present value. `load` brings the plotting library first."""
 
-    def __init__(self, look: Look, title: str) -> None:
+    def __init__(self, look: Look, title: str, least: float = 1.0) -> None:
+        """`least`: what the axis reaches to even where the values do not."""
         super().__init__()
         self.setObjectName("card")
+        self._least = least
         self._look = look
         self._curve: Any = None
         self._widget: Any = None
@@ -85,7 +87,7 @@ class Plot(QFrame):
         if self._widget is not None and values:
             self._curve.setData(seconds, values)
             self._widget.setXRange(max(-HISTORY_S, min(-SHORTEST_S, seconds[0])), 0, padding=0)
-            top = max(1.0, max(values) * 1.2)
+            top = max(self._least, max(values) * 1.2)
             self._widget.setYRange(-0.06 * top, top, padding=0)
 
 
@@ -184,7 +186,7 @@ class ClusterPage(QWidget):
         row = QHBoxLayout(self._figures)
         margins(row, gap=2 * UNIT)
         self.throughput = Plot(self._look, texts.THROUGHPUT)
-        self.listeners = Plot(self._look, texts.LISTENERS)
+        self.listeners = Plot(self._look, texts.LISTENERS, least=4.0)
         for plot in (self.throughput, self.listeners):
             plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             row.addWidget(plot, 2)

@@ -142,4 +142,4 @@ class Desktop:
 
 
 def _page_opener(window: Window, name: str) -> Callable[[], None]:
-    return lambda: window.show_page(name)
+    return lambda: window.shell.go_to_page(name)

@@ -77,7 +77,8 @@ class Invites(QWidget):
             self.life.addItem(texts.duration(life_s), life_s)
         self.life.setCurrentIndex(2)
         self.uses = QSpinBox()
-        self.uses.setAccessibleName(texts.INVITE_USES)
+        for part in (self.uses, self.uses.lineEdit()):
+            part.setAccessibleName(texts.INVITE_USES)
         self.uses.setToolTip(texts.INVITE_USES)
         self.uses.setRange(1, MOST_USES)
         self.uses.valueChanged.connect(self._say_friends)

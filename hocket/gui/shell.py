@@ -170,6 +170,13 @@ class Shell(QWidget):
             self.pages.setCurrentIndex(list(self.side.buttons).index(name))
             button.setChecked(True)
 
+    def go_to_page(self, name: str) -> None:
+        """Show it to somebody who came by a key: what they most likely want has the focus."""
+        self.show_page(name)
+        first = {texts.SONGS: self.songs.table, texts.TOGETHER: self.together.target}.get(name)
+        if first is not None and first.isVisible():
+            first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
     def offer_page(self, name: str, offered: bool) -> None:
         """Whether a page is in the side bar."""
         self.side.buttons[name].setVisible(offered)

@@ -246,11 +246,12 @@ YOU_LEAD = "You lead now"
 
 
 def offset_ms(offset: float) -> str:
-    return f"{offset:+.2f} ms"
+    shown = f"{offset:+.2f} ms".replace("-", "−")
+    return shown[1:] if shown in ("+0.00 ms", "−0.00 ms") else shown
 
 
 def round_trip_ms(trip: float) -> str:
-    return f"{trip:.0f} ms there and back" if trip >= 10 else f"{trip:.1f} ms there and back"
+    return f"ping {trip:.0f} ms" if trip >= 10 else f"ping {trip:.1f} ms"
 
 
 def buffer_s(seconds: float) -> str:

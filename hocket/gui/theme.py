@@ -88,7 +88,7 @@ def font_css() -> str:
 
 def style_sheet(p: Palette) -> str:
     """The Qt style sheet of the whole window."""
-    sheet = _base(p) + _controls(p) + _tables(p) + _places(p)
+    sheet = _base(p) + _fields(p) + _controls(p) + _tables(p) + _places(p)
     for name in ("check", "up", "down"):
         sheet = sheet.replace(f"@{name}@", (ASSETS / f"{name}-{p.name}.svg").as_posix())
     return sheet
@@ -124,7 +124,7 @@ QLabel[role="pill"][tone="bad"] {{ color: {p.danger}; }}
 """
 
 
-def _controls(p: Palette) -> str:
+def _fields(p: Palette) -> str:
     return f"""
 QLineEdit {{ background: {p.raised}; border: 1px solid {p.line}; border-radius: 8px; padding: 0 12px;
     min-height: 38px; }}
@@ -138,6 +138,9 @@ QComboBox, QSpinBox {{ background: {p.raised}; border: 1px solid {p.line}; borde
     min-height: 38px; min-width: 72px; }}
 QComboBox:hover, QSpinBox:hover {{ border-color: {p.muted}; }}
 QComboBox:focus, QSpinBox:focus {{ border: 2px solid {p.accent}; padding: 0 11px; min-height: 36px; }}
+QSpinBox, QSpinBox:focus {{ padding: 0; }}
+QSpinBox QLineEdit, QSpinBox QLineEdit:focus {{ background: transparent; border: none; padding: 0 0 0 8px;
+    min-height: 0; }}
 QComboBox::drop-down {{ border: none; width: 24px; }}
 QComboBox::down-arrow, QSpinBox::down-arrow {{ image: url("@down@"); width: 10px; height: 10px; }}
 QSpinBox::up-arrow {{ image: url("@up@"); width: 10px; height: 10px; }}
@@ -145,6 +148,16 @@ QSpinBox::up-button, QSpinBox::down-button {{ border: none; background: transpar
 QComboBox QAbstractItemView {{ background: {p.raised}; border: 1px solid {p.line}; outline: 0;
     selection-background-color: {p.selected}; selection-color: {p.text}; }}
 QComboBox QAbstractItemView::item {{ min-height: 32px; padding: 0 8px; }}
+QCheckBox {{ spacing: 8px; padding: 4px 6px 4px 0; border: 2px solid transparent; border-radius: 6px; }}
+QCheckBox:focus {{ border-color: {p.accent}; }}
+QCheckBox::indicator {{ width: 16px; height: 16px; border-radius: 4px; border: 1px solid {p.muted};
+    background: {p.raised}; }}
+QCheckBox::indicator:checked {{ background: {p.accent}; border-color: {p.accent}; image: url("@check@"); }}
+"""
+
+
+def _controls(p: Palette) -> str:
+    return f"""
 QPushButton {{ background: {p.raised}; border: 1px solid {p.line}; border-radius: 8px; padding: 0 16px;
     min-height: 34px; font-weight: 500; }}
 QPushButton:hover {{ border-color: {p.muted}; }}
@@ -165,11 +178,6 @@ QToolButton#play {{ background: {p.accent}; border-radius: 20px; border-color: {
 QToolButton#play:hover {{ background: {p.accent_hover}; border-color: {p.accent_hover}; }}
 QToolButton#play:focus {{ border-color: {p.text}; }}
 QToolButton#play:disabled {{ background: {p.line}; border-color: {p.line}; }}
-QCheckBox {{ spacing: 8px; padding: 4px 6px; border: 2px solid transparent; border-radius: 6px; }}
-QCheckBox:focus {{ border-color: {p.accent}; }}
-QCheckBox::indicator {{ width: 16px; height: 16px; border-radius: 4px; border: 1px solid {p.muted};
-    background: {p.raised}; }}
-QCheckBox::indicator:checked {{ background: {p.accent}; border-color: {p.accent}; image: url("@check@"); }}
 QScrollBar:vertical {{ width: 12px; background: transparent; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {p.line}; border-radius: 4px; min-height: 40px; margin: 2px; }}
 QScrollBar::handle:vertical:hover {{ background: {p.muted}; }}

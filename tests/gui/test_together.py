@@ -41,7 +41,7 @@ def test_a_friend_joins_hears_the_same_and_leaves(app: QApplication, cluster: Cl
         friend.wait(lambda: other.leave.isVisible(), "that the friend follows")
         friend.wait(lambda: friend.window.bar.title.text() == "Amber Room", "what the host plays")
         host.wait(lambda: [name for name, _ in page.people.lines] == ["AnotherUser"], "the friend in the host's list")
-        host.wait(lambda: "there and back" in page.people.lines[0][1].detail.text(), "how the friend's line is")
+        host.wait(lambda: "ping" in page.people.lines[0][1].detail.text(), "how the friend's line is")
         friend.wait(lambda: texts.reach("direct", "") in other.people.lines[0][1].detail.text(), "by which way")
         assert friend.window.bar.status.text() == texts.with_friend("Someone")
         friend.click(other.leave)
