@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Listener
 from tests.kit.processes import ROOT, Program
+from tests.kit.routers import OUTER
 from tests.kit.wan import Wan, unavailable
 from tests.system.kit import make_song
 
@@ -49,6 +50,15 @@ class Home:
         assert isinstance(program, Listener)
         program.write_line(DEMO_PASSWORD)
         return program
+
+    def router(self, on: int, temper: str = "friendly") -> Program:
+        """What the host's way out leads through."""
+        route = ["ip", "route", "add", "default", "via", self.wan.address(on)]
+        assert self.wan.run(HOST, route).wait() == 0
+        argv = self.wan.command(on, [sys.executable, "-m", "tests.kit.routers", self.wan.address(on), temper])
+        router = self._stack.enter_context(Program(argv))
+        router.wait_line("^router ready")
+        return router
 
     def at(self, on: int) -> str:
         return f"{self.wan.address(on)}:{PORT}"
@@ -123,3 +133,29 @@ def test_invites_are_made_listed_and_withdrawn_by_commands(home: Home) -> None:
     host.command(f"kick {DEMO_USER}")
     assert friend.wait_event("error")["code"] == "NOT_ALLOWED"
     assert friend.wait_exit() == 3
+
+
+def test_a_router_lets_friends_in_until_ctrl_c(home: Home) -> None:
+    router = home.router(OTHER)
+    host = home.listener(HOST, "play", "Long", "--map-port", mdns="false")
+    assert host.wait_event("hosting")["mapping"] == ""
+    hosting = host.wait_event("hosting", mapping="mapped")
+    assert hosting["address"] == f"{OUTER}:{PORT}"
+    assert hosting["also"] == [home.at(HOST)]
+    router.wait_line(f"^mapped {PORT}={home.at(HOST)}$")
+    host.command("invite")
+    friend = home.listener(FRIEND, "join", host.wait_event("invited")["invite"], mdns="false")
+    assert friend.wait_event("joined")["at"] == home.at(HOST), "the outer address does not answer from within"
+    host.send_signal(signal.SIGINT)
+    assert host.wait_exit() == 0
+    router.wait_line("^mapped$")
+
+
+def test_a_router_that_refuses_changes_nothing_else(home: Home) -> None:
+    home.router(OTHER, "refusing")
+    host = home.listener(HOST, "play", "Long", "--map-port", mdns="false")
+    refused = host.wait_event("hosting", mapping="refused")
+    assert refused["address"] == home.at(HOST)
+    assert "by hand" in refused["why"]
+    host.command("stop")
+    assert host.wait_exit() == 0
