@@ -32,7 +32,6 @@ class Company:
         self._may_host = at is not None
         self._do = do
         self._tell = tell
-        self._last_s = -1.0
         self._state = TogetherState()
         self._wants_to_leave = False
         self._made: dict[str, str] = {}  # the texts of invites by their ids: the engine keeps only what they allow
@@ -43,9 +42,8 @@ class Company:
         self._made.clear()
         self._do(_watch_nearby)
 
-    def show(self, state: TogetherState, me: str, position_s: float) -> None:
-        """What the group is like; a position that stands still is a host's pause."""
-        is_moving, self._last_s = position_s != self._last_s, position_s
+    def show(self, state: TogetherState, me: str, *, is_moving: bool) -> None:
+        """What the group is like; `is_moving`: the music is not paused."""
         said = change_of_lead(self._state, state, left=self._wants_to_leave)
         if state.following != self._state.following:
             self._wants_to_leave = False

@@ -202,7 +202,8 @@ class Controller(QObject):
         self._asked = False
         self._draw(self.view.take_snapshot(told.snapshot, told.capabilities, told.heard))
         self.operating.show_here(told.snapshot)
-        self.company.show(told.state, told.snapshot.user, self.view.playing.position_s)
+        is_moving = told.heard is None or self.view.playing.is_playing
+        self.company.show(told.state, told.snapshot.user, is_moving=is_moving)
 
     def _draw(self, parts: Part) -> None:
         if Part.SESSION in parts:
@@ -294,7 +295,7 @@ class Controller(QObject):
     def toggle(self) -> None:
         """Pause, or play on."""
         if self.view.is_following:
-            self._do(Engine.pause)
+            self._do(Engine.pause if self.view.playing.is_playing else Engine.resume)
             return
         is_active = self.view.snapshot is not None and self.view.snapshot.state in (
             State.PLAYING,
@@ -399,8 +400,12 @@ class Told(msgspec.Struct, frozen=True):
 
 def _told(engine: Engine) -> Told:
     """On the engine's thread."""
-    state, heard = engine.together.state, engine.together.heard()
-    return Told(engine.snapshot(), engine.capabilities, state, (state.following, *heard) if heard is not None else None)
+    state, snapshot, found = engine.together.state, engine.snapshot(), engine.together.heard()
+    heard = None
+    if found is not None:
+        own = next((one.buffer_s for one in state.members if one.name == snapshot.user), None)
+        heard = Heard(state.following, *found, own, state.reach)
+    return Told(snapshot, engine.capabilities, state, heard)
 
 
 def _has_current(engine: Engine) -> bool:

@@ -11,9 +11,11 @@ from hocket.client import events
 from hocket.client.engine import Capability, Snapshot
 from hocket.client.playing import State
 from hocket.client.queue import Repeat
+from hocket.client.together.reach import Reach
 from hocket.core.track import Track
 from hocket.gui import texts
 from hocket.gui.notices import Notice, Tone, notice_of
+from hocket.gui.togetherview import reach_text
 
 
 class Part(Flag):
@@ -105,9 +107,19 @@ def playing(snapshot: Snapshot) -> Playing:
     )
 
 
-def following(base: Playing, host: str, track: Track, frame: int) -> Playing:
+class Heard(msgspec.Struct, frozen=True):
+    """What comes from a friend: whose music, the track and the frame that is heard, music ahead, by which way."""
+
+    host: str
+    track: Track
+    frame: int
+    buffer_s: float | None = None
+    reach: Reach | None = None
+
+
+def following(base: Playing, heard: Heard, *, is_moving: bool) -> Playing:
     """What is heard of a friend's music. Stop leaves; the friend decides about the rest."""
-    form = track.format
+    track, form = heard.track, heard.track.format
     if form is None:
         return base
     return msgspec.structs.replace(
@@ -117,13 +129,15 @@ def following(base: Playing, host: str, track: Track, frame: int) -> Playing:
         artist=track.artist or texts.UNKNOWN_ARTIST,
         album=track.album,
         form=texts.sound_format(form.rate_hz, form.bits, form.is_float, form.channels),
-        position_s=form.seconds(frame),
+        status="" if is_moving else texts.host_paused(heard.host),
+        position_s=form.seconds(heard.frame),
         length_s=track.duration_s,
-        is_playing=True,
+        is_playing=is_moving,
         can_play=True,
         can_stop=True,
-        source=texts.following(host),
-        via=texts.with_friend(host),
+        source=texts.SEPARATOR.join(filter(None, (heard.host, reach_text(heard.reach)))),
+        via=texts.with_friend(heard.host),
+        ahead="" if heard.buffer_s is None else texts.seconds_ahead(heard.buffer_s),
     )
 
 
@@ -144,11 +158,10 @@ def gain_of(slider: int) -> float:
     return (min(100, max(0, slider)) / 100) ** 2
 
 
-Heard = tuple[str, Track, int]
-"""From a friend: whose music, the track, the frame that is heard."""
-
-
 # -- the whole
+
+STILL = 3
+"""A friend's music that stands at the same frame for so many snapshots is paused."""
 
 ME = "me"
 """What the engine calls this listener where friends take over from one another."""
@@ -172,6 +185,8 @@ class View:
         self.playing = Playing()
         self.notice: Notice | None = None
         self.is_following = False
+        self._heard_at = ("", 0)
+        self._still = 0
 
     @property
     def is_logged_in(self) -> bool:
@@ -184,9 +199,12 @@ class View:
         was_in, was_playing, before = self.is_logged_in, self.playing, self.capabilities
         self.snapshot, self.capabilities = snapshot, capabilities
         self.playing = playing(snapshot)
-        if heard is not None:
-            self.playing = following(self.playing, *heard)
         self.is_following = heard is not None
+        if heard is not None:
+            stands = (heard.track.id, heard.frame) == self._heard_at
+            self._still = self._still + 1 if stands else 0
+            self._heard_at = heard.track.id, heard.frame
+            self.playing = following(self.playing, heard, is_moving=self._still < STILL)
         parts = Part.NOTHING
         if self.is_logged_in != was_in or capabilities != before:
             parts |= Part.SESSION

@@ -7,6 +7,7 @@ from hocket.client import events
 from hocket.client.engine import Capability, Snapshot
 from hocket.client.playing import State
 from hocket.client.queue import Entry, Repeat
+from hocket.client.together.reach import How, Reach
 from hocket.core.errors import ErrorCode, HocketError, Refused
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
@@ -14,7 +15,7 @@ from hocket.core.track import Track
 from hocket.gui import texts
 from hocket.gui.loginview import Field, LoginForm, check_form, grouped, refused_form
 from hocket.gui.notices import Tone, notice_of
-from hocket.gui.view import Part, View, gain_of, playing, seek_target
+from hocket.gui.view import Heard, Part, View, gain_of, playing, seek_target
 from hocket.gui.waveform import QUIET, bars
 
 TRACK = Track(
@@ -168,3 +169,31 @@ def test_bars_keep_every_peak_and_fill_the_height() -> None:
     assert len(bars(peaks, 100)) == 100
     assert bars(b"", 4) == [QUIET] * 4
     assert max(bars(bytes([3, 5]), 2)) < 0.2  # next to silent stays small
+
+
+def test_a_friends_music_that_stands_still_is_a_pause() -> None:
+    view = View()
+    nobody = msgspec.structs.replace(NOBODY, user="Someone")
+    seen = []
+    for frame in (100, 200, 200, 200, 200, 300):
+        view.take_snapshot(nobody, frozenset(), Heard("Ada", TRACK, frame, 4.9, Reach(How.PUNCHED)))
+        seen.append((view.playing.is_playing, view.playing.status))
+    assert seen == [*[(True, "")] * 4, (False, texts.host_paused("Ada")), (True, "")]
+    assert (view.playing.via, view.playing.ahead) == (texts.with_friend("Ada"), texts.seconds_ahead(4.9))
+    assert texts.reach("punched", "") in view.playing.source
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (events.Moved("10.0.0.7:1", "me", "the host is gone"), texts.YOU_LEAD),
+        (events.Moved("10.0.0.7:1", "10.0.0.8:1", "another one hosts now"), texts.FRIEND_LEADS),
+        (events.Moved("me", "10.0.0.8:1", "a friend hosts by now"), texts.FRIEND_LEADS),
+        (events.Moved("file-1", "file-2", "it died"), texts.moved("file-2", "it died")),
+    ],
+)
+def test_who_plays_on_is_said_without_addresses(event: events.Moved, said: str) -> None:
+    view = View()
+    view.take(event)
+    assert view.notice is not None
+    assert view.notice.title == said
