@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 RESCAN_S = 15.0
 """A machine that comes into another network is heard there after this."""
 
+BEGIN_S = 1.5
+"""The library takes a tenth of a second to load: the music begins first, where nobody waits for the list."""
+
 TURNED_OFF = "friends nearby are turned off here"
 
 
@@ -35,7 +38,7 @@ class FriendsNearby:
         self._neighbours = Neighbours("")
         self._notice: Notice | None = None
         self._at: HostPort | None = None
-        self._is_watching = False
+        self._watching = asyncio.Event()
         self._problem = "" if is_on else TURNED_OFF
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -70,13 +73,13 @@ class FriendsNearby:
 
     def watch(self) -> None:
         """Tell who is nearby, now and whenever it changes."""
-        self._is_watching = True
+        self._watching.set()
         self._show()
         self._wake()
 
     async def close(self) -> None:
         """Say good-bye and end everything. Safe to call twice."""
-        self._is_watching = False
+        self._watching.clear()
         self.unsay()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
@@ -91,7 +94,7 @@ class FriendsNearby:
             self._keeper = asyncio.create_task(self._keep(), name="friends nearby")
 
     def _show(self) -> None:
-        if self._is_watching:
+        if self._watching.is_set():
             self._tell(events.Nearby(self.listed, self._problem))
 
     def _heard(self, heard: Heard) -> None:
@@ -108,6 +111,9 @@ class FriendsNearby:
         is_up = False
         said: tuple[Notice, list[str]] | None = None
         try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEGIN_S):
+                    await self._watching.wait()
             while True:
                 self._changed.clear()
                 now = _own_hosts()
@@ -118,7 +124,7 @@ class FriendsNearby:
                 hosts = now
                 if is_up:
                     said = await self._say_on(network, said)
-                    if self._is_watching:
+                    if self._watching.is_set():
                         network.listen()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RESCAN_S):

@@ -234,8 +234,8 @@ class Together:
         """Follow nobody any more. Nothing happens if one does not."""
         follower, self._follower = self._follower, None
         if follower is not None:
-            await self._door.close()
             await follower.leave()
+            await self._door.close()
             self._end(None)
 
     async def wait_over(self) -> HocketError | None:
@@ -315,8 +315,8 @@ class Together:
     async def _stop_hosting(self) -> None:
         host, self._host = self._host, None
         if host is not None:
-            await self._door.close()
             await host.leave()
+            await self._door.close()
 
     def _follower_hosts(self, hosts: bool) -> None:
         """Whom we followed is gone and it is our turn; or it is not any more."""
