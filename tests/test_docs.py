@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cyclopts import CycloptsError
 
-from hocket.app import settingstable
+from hocket.app import optionnames, settingstable
 from hocket.app.options import SCRIPTS
 from tests.kit.processes import ROOT
 
@@ -162,6 +162,8 @@ def test_examples_of_the_settings_file_hold(page: Path) -> None:
 
 def test_the_settings_page_is_up_to_date() -> None:
     assert settingstable.with_tables(_text(SETTINGS)) == _text(SETTINGS), "run `make docs`"
+    names = Path(optionnames.__file__).read_text(encoding="utf-8")
+    assert settingstable.with_names(names) == names, "run `make docs`"
 
 
 def _rows(text: str, heading: str) -> Iterator[list[str]]:

@@ -15,9 +15,7 @@ the fields of a dataclass given as `shared`; a command that wants them takes a p
 `shared: Annotated[ThatDataclass, GIVEN]`.
 """
 
-import contextlib
 import difflib
-import importlib
 import logging
 import os
 import sys
@@ -33,6 +31,7 @@ from cyclopts.config import Dict, Env
 import hocket
 from hocket.app import logs
 from hocket.app.exits import DEBUG_NAME, DONE
+from hocket.app.optionnames import OF_ANY_PROGRAM
 from hocket.core.errors import ErrorCode, HocketError
 
 PREFIX = "HOCKET_"
@@ -165,7 +164,7 @@ class Program:
         """Refuse options that no program has. Those of other programs are passed over in silence."""
         wanted = set(options)
         if wanted and (unknown := wanted - self.option_names()):  # to list ours takes a while
-            self._refuse_unknown(unknown, _options_of_all_programs() | self.option_names(), source, spelled)
+            self._refuse_unknown(unknown, self.option_names() | OF_ANY_PROGRAM, source, spelled)
 
     def _refuse_unknown(self, options: Iterable[str], known: set[str], source: str, spelled: _Spelling) -> None:
         for option in sorted(set(options) - known):
@@ -234,15 +233,6 @@ def _as_environment(option: str) -> str:
 def _normal(options: dict[str, Any]) -> dict[str, Any]:
     """Option names as flags spell them: max_load and max-load are one."""
     return {name.replace("_", "-"): value for name, value in options.items()}
-
-
-def _options_of_all_programs() -> set[str]:
-    """Looked up only when a name is unknown here: it imports every program's command line."""
-    options = set()
-    for name in SCRIPTS:
-        with contextlib.suppress(ModuleNotFoundError):  # a server does not have the client's libraries
-            options |= importlib.import_module(f"hocket.app.{name}").PROGRAM.option_names()
-    return options
 
 
 def _did_you_mean(word: str, known: Iterable[str], spelled: _Spelling) -> str:

@@ -1,7 +1,7 @@
-"""The tables of docs/settings.md, made from the command lines so that they cannot drift.
+"""The tables of docs/settings.md, made from the command lines so that they cannot drift, and `hocket.app.optionnames`.
 
-python -m hocket.app.settingstable docs/settings.md           write them between the markers
-python -m hocket.app.settingstable --check docs/settings.md   exit 1 if the page is not up to date
+python -m hocket.app.settingstable docs/settings.md           write them, the tables between the markers
+python -m hocket.app.settingstable --check docs/settings.md   exit 1 if one of both is not up to date
 """
 
 import importlib
@@ -14,6 +14,7 @@ from typing import Any
 from cyclopts import App
 from cyclopts.argument import Argument
 
+from hocket.app import optionnames
 from hocket.app.options import SCRIPTS, Program
 
 BEGIN = "<!-- generated: {} -->"
@@ -118,18 +119,28 @@ def with_tables(page: str) -> str:
     return page
 
 
+def with_names(module: str) -> str:
+    """The text of `hocket.app.optionnames` with the names that there are now."""
+    head, quotes, rest = module.partition('_NAMES = """\n')
+    _, closing, tail = rest.partition('"""')
+    names = sorted(set[str]().union(*(program_of(name).option_names() for name in SCRIPTS)))
+    return head + quotes + "".join(f"{name}\n" for name in names) + closing + tail
+
+
 def main(arguments: list[str]) -> int:
-    """Write or check the page; the exit code."""
+    """Write or check; the exit code."""
     check = "--check" in arguments
-    path = Path(next(argument for argument in arguments if not argument.startswith("--")))
-    page = path.read_text(encoding="utf-8")
-    fresh = with_tables(page)
-    if check:
-        if fresh != page:
+    page = Path(next(argument for argument in arguments if not argument.startswith("--")))
+    outdated = False
+    for path, made in ((page, with_tables), (Path(optionnames.__file__), with_names)):
+        text = path.read_text(encoding="utf-8")
+        fresh = made(text)
+        if not check:
+            path.write_text(fresh, encoding="utf-8")
+        elif fresh != text:
             sys.stderr.write(f"{path} is out of date: run `make docs`\n")
-        return int(fresh != page)
-    path.write_text(fresh, encoding="utf-8")
-    return 0
+            outdated = True
+    return int(outdated)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ DONE_CLIENT = "import sys; print('client got', *sys.argv[1:]); sys.exit(6)"
 
 WAITING_CLIENT = """
 import signal, sys
-print("client waits", flush=True)
 try:
+    print("client waits", flush=True)
     signal.pause()
 except KeyboardInterrupt:
     print("client interrupted", flush=True)
