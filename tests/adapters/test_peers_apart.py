@@ -72,7 +72,8 @@ def test_a_port_is_shared_and_still_seen_to_be_taken() -> None:
         other = await second.start(at)
         assert other.port != at.port
         with socket.create_server(("127.0.0.1", 0)) as prime:
-            with await connect_from(at, HostPort(*prime.getsockname())):
+            with await connect_from(at, HostPort(*prime.getsockname())) as line:
+                assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                 there, name = prime.accept()
                 there.close()
             assert name == (at.host, at.port)

@@ -31,6 +31,7 @@ def shared_socket(local: HostPort, family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves that to who brings a socket
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         share(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
