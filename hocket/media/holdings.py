@@ -75,8 +75,12 @@ class Holdings:
 
         `labels`: machine -> the word for it in names; its id where it has none.
         """
+        held = self._held[track]
+        names = next(iter(held.values()))
+        if len(names) == 1 and self._is_only_under(track, names):
+            return names[0]
         known: dict[str, int] = {}
-        for names in self._held[track].values():
+        for names in held.values():
             for name in names:
                 known[name] = known.get(name, 0) + 1
         best_first = sorted(known, key=lambda name: (-known[name], len(name), name))
@@ -84,8 +88,14 @@ class Holdings:
         if owned is not None:
             return owned
         wanted = best_first[0]
-        machine = min(who for who, names in self._held[track].items() if wanted in names)
+        machine = min(who for who, names in held.items() if wanted in names)
         return self.free_name(track, wanted, labels.get(machine, machine))
+
+    def _is_only_under(self, track: TrackId, names: Names) -> bool:
+        """Whether all machines call a track the same, and no other one so: as it nearly always is."""
+        if len(self._claims[names[0]]) > 1 or track in self._ignored:
+            return False
+        return all(others == names for others in self._held[track].values())
 
     def free_name(self, track: TrackId, wanted: str, label: str, machine: NodeId | None = None) -> str:
         """A name made of the wanted one and a machine's, that no other track has anywhere, and `machine` not at all."""

@@ -1,9 +1,8 @@
 """One library out of many folders: what has to be copied, renamed or removed where.
 
-The prime feeds in manifests as they come; `plan` says what to do next and changes nothing. Whatever the
-order, however often machines come and go, repeating "plan, do some of it, report" ends with every track
-where it belongs and no bytes lost: nothing is ever overwritten, and only removals that a person asked
-for delete.
+The prime feeds in manifests as they come; `plan` says what to do next. Whatever the order, however often machines
+come and go, repeating "plan, do some of it, report" ends with every track where it belongs and no bytes lost:
+nothing is ever overwritten, and only removals that a person asked for delete.
 """
 
 from collections import Counter
@@ -23,6 +22,9 @@ from hocket.media.tombstones import Tombstone, Tombstones
 ALL_MACHINES = 0
 _INCOMPLETE = -1
 """The revision of a list of which only parts came: no change follows it."""
+
+STEP = 500
+"""Tracks that are looked at in one go when a machine comes or goes: milliseconds."""
 
 _MAX_LOOKED_AT = 100
 """Tracks that one plan considers between two machines: those that wait for a name get their turn later."""
@@ -84,10 +86,12 @@ class Limits(msgspec.Struct, frozen=True):
 class Replication:
     """The prime's view of all machines' folders. `replicas`: copies of each track, ALL_MACHINES for one everywhere."""
 
-    def __init__(self, replicas: int = ALL_MACHINES, removed: Iterable[Tombstone] = ()) -> None:
+    def __init__(self, replicas: int = ALL_MACHINES, removed: Iterable[Tombstone] = (), step: int = STEP) -> None:
+        """`step`: how many tracks `settle` looks at in one go."""
         if replicas < 0:
             raise ValueError(f"replicas is {replicas}")
         self._replicas = replicas
+        self._step = step
         self._tombstones = Tombstones(removed)
         self._holdings = Holdings(ignored=self._tombstones)
         self._tracks: dict[TrackId, Track] = {}
@@ -97,6 +101,7 @@ class Replication:
         self._lost: set[NodeId] = set()
         self._revisions: dict[NodeId, int] = {}
         # What there is to do, kept up to date track by track: planning must not walk the whole library.
+        self._stale: dict[TrackId, None] = {}  # a machine came or went: not looked at since
         self._misnamed: set[TrackId] = set()
         self._names: dict[TrackId, str] = {}
         self._by_name: list[TrackId] | None = None
@@ -124,7 +129,10 @@ class Replication:
         if machine in self._lost:
             self._lost.discard(machine)
             self._note_what_depends_on(machine)
-        self._revise(self._tracks, names_too=renames)
+        self._machines_changed()
+        if renames:
+            # The label is in no other name than theirs.
+            self._revise(list(self._misnamed))
 
     def expect(self, machine: NodeId, label: str = "") -> None:
         """A machine begins to tell what it holds; it counts as away until `join`."""
@@ -136,14 +144,14 @@ class Replication:
         """A machine cannot be reached: what it holds counts, but nothing comes from or goes to it."""
         if machine in self._labels:
             self._away.add(machine)
-            self._revise(self._tracks, names_too=False)
+            self._machines_changed()
 
     def lost(self, machine: NodeId) -> None:
         """A machine is away for so long that its copies do not count any more: others make them."""
         if machine in self._away and machine not in self._lost:
             self._lost.add(machine)
             self._note_what_depends_on(machine)
-            self._revise(self._tracks, names_too=False)
+            self._machines_changed()
 
     def leave(self, machine: NodeId) -> None:
         """A machine left for good, with its copies."""
@@ -157,7 +165,7 @@ class Replication:
         self._lost.discard(machine)
         self._tombstones.forget_machine(machine)
         self._revise(touched)
-        self._revise(self._tracks, names_too=False)
+        self._machines_changed()
 
     # -- manifests
 
@@ -226,12 +234,12 @@ class Replication:
     def set_aside(self, track: TrackId, machine: NodeId) -> None:
         """Neither from nor to this machine for now: it cannot give the track, gave other bytes, or cannot take it."""
         self._set_aside.add((track, machine))
-        self._revise([track], names_too=False)
+        self._revise_copies(track)
 
     def take_up(self, track: TrackId, machine: NodeId) -> None:
         """It is worth trying again."""
         self._set_aside.discard((track, machine))
-        self._revise([track], names_too=False)
+        self._revise_copies(track)
 
     # -- removals
 
@@ -317,12 +325,21 @@ class Replication:
     @property
     def missing_copies(self) -> int:
         """Copies that are still to be made, between machines that can be reached."""
-        return sum(map(len, self._wanted.values()))
+        reachable = self._labels.keys() - self._away
+        return sum(len(queue) for pair, queue in self._queues.items() if reachable.issuperset(pair))
 
     # -- planning
 
+    def settle(self) -> bool:
+        """Look at some of the tracks that a coming or going machine concerns; whether more are left for `plan`."""
+        for _ in range(min(self._step, len(self._stale))):
+            self._revise_copies(self._stale.popitem()[0])
+        return bool(self._stale)
+
     def plan(self, busy: Collection[Transfer] = (), limits: Limits | None = None) -> Plan:
-        """What to do next, beside the transfers that are under way (`busy`). Changes nothing."""
+        """What to do next, beside the transfers that are under way (`busy`). The same again until something changes."""
+        while self.settle():
+            pass
         reachable = sorted(self._labels.keys() - self._away)
         return Plan(
             tuple(self._transfers(reachable, busy, limits or Limits())),
@@ -376,12 +393,15 @@ class Replication:
         others = self._lost - {machine}
         self._news.update(t for t in self._names if self._holdings.holders(t).keys() - others == {machine})
 
-    def _revise(self, tracks: Iterable[TrackId], names_too: bool = True) -> None:
+    def _machines_changed(self) -> None:
+        self._stale = dict.fromkeys(self._tracks)
+        self.settle()
+
+    def _revise(self, tracks: Iterable[TrackId]) -> None:
         """Work out anew what there is to do for some tracks."""
         for track in tracks:
             self._revise_copies(track)
-            if names_too:
-                self._revise_name(track)
+            self._revise_name(track)
 
     def _revise_copies(self, track: TrackId) -> None:
         before, now = self._wanted.pop(track, {}), self._wanting(track)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hocket.adapters.authority import Authority
 from hocket.adapters.certificates import read_request
@@ -14,10 +14,11 @@ from hocket.auth.revocations import Revocations
 from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S, Clock
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.core.ids import Role
+from hocket.core.ids import NodeId, Role
 from hocket.nodes.prime.members import Members
 from hocket.wire.messages.planes import (
     CERTIFIED_NODES,
+    MAX_REMOVED_NODES,
     Certified,
     Certify,
     ChildPolicy,
@@ -133,12 +134,17 @@ class Admission:
         await self._records.remove_nodes(out, self._now_unix_s())
         self._revoked.remove_nodes(out)
         for link in self._members.links(*CERTIFIED_NODES):
-            link.notify(NodesRemoved(out))
+            for part in _parts(out):
+                link.notify(part)
         self._members.leave(asked.node, "it was removed by the operator")
 
-    def removed(self) -> NodesRemoved:
-        """For a node that registers: whom to refuse."""
-        return NodesRemoved(tuple(sorted(self._revoked.nodes)))
+    def removed(self) -> list[NodesRemoved]:
+        """For a node that registers: whom to refuse. In parts: the list only grows."""
+        return _parts(sorted(self._revoked.nodes))
 
     def _now_unix_s(self) -> int:
         return self._clock.wall_ns() // NS_PER_S
+
+
+def _parts(nodes: Sequence[NodeId]) -> list[NodesRemoved]:
+    return [NodesRemoved(tuple(nodes[at : at + MAX_REMOVED_NODES])) for at in range(0, len(nodes), MAX_REMOVED_NODES)]

@@ -375,6 +375,8 @@ class Librarian:
                 pass
             await asyncio.sleep(GATHER_S)
             self._wake.clear()
+            while self._replication.settle():  # noqa: ASYNC110 - the rest has its turn between two slices
+                await asyncio.sleep(0)
             self._step(self._clock.monotonic_s())
 
     def _step(self, now_s: float) -> None:

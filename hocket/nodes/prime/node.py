@@ -345,7 +345,8 @@ class Prime:
 
     def _register(self, link: Link, message: nodes.Register) -> nodes.Registered:
         self._members.register(link, message)
-        link.notify(self._admission.removed())
+        for removed in self._admission.removed():
+            link.notify(removed)
         if link.peer.role is Role.PLANE:
             for child in self._members.children_links(link.peer.node):
                 child.notify(planes.Supervised(link.peer.node))

@@ -83,10 +83,14 @@ class Supervised(Message, kind=Kind.SUPERVISED, senders={Role.PRIME}, receivers=
     control: NodeId
 
 
-class NodesRemoved(Message, kind=Kind.NODES_REMOVED, senders={Role.PRIME}, receivers=CERTIFIED_NODES):
-    """These were removed from the cluster: neither their certificates nor tickets that they signed hold."""
+MAX_REMOVED_NODES = 5_000
+"""In one message: with the longest ids they fit."""
 
-    nodes: Annotated[tuple[NodeId, ...], Meta(max_length=10_000)]
+
+class NodesRemoved(Message, kind=Kind.NODES_REMOVED, senders={Role.PRIME}, receivers=CERTIFIED_NODES):
+    """These too were removed from the cluster: neither their certificates nor tickets that they signed hold."""
+
+    nodes: Annotated[tuple[NodeId, ...], Meta(max_length=MAX_REMOVED_NODES)]
 
 
 class Token(Message, kind=Kind.TOKEN):
