@@ -206,6 +206,11 @@ class Succession:
             self._heard_ns = now_ns
             self._machine.feed(Event.HEARD)
 
+    def slept(self, asleep_ns: int, now_ns: int) -> None:
+        """This machine was held up for so long: what the host said meanwhile is still to be read."""
+        self._heard_ns = min(now_ns, self._heard_ns + asleep_ns)
+        self._waiting_since_ns = min(now_ns, self._waiting_since_ns + asleep_ns)
+
     def on_roster(self, signed: SignedRoster) -> bool:
         """A roster came; True if it is the host's and newer (pass it on)."""
         known = self.reign.roster.roster

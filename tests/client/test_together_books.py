@@ -126,3 +126,18 @@ def test_a_friend_who_pushes_other_bytes_is_dropped_for_good() -> None:
         await store.close()
 
     asyncio.run(run())
+
+
+def test_what_is_told_while_it_is_asked_for_is_one_book() -> None:
+    """A player reads the one, leaves are pushed into it too: two would leave the player with half of them."""
+
+    async def run() -> None:
+        store = Store(cast(Cluster, None), authority().public_key, lambda track, number, _: None)
+        _, pages = SONG.hashes
+        store.told("friend", vouched(), 0, pages[0])
+        told = store.library.get(SONG.track.id)
+        assert store._opened(SONG.track.id, vouched()) is told
+        assert store.library.get(SONG.track.id) is told
+        await store.close()
+
+    asyncio.run(run())

@@ -57,6 +57,17 @@ def test_the_first_successor_claims_after_a_second_of_silence() -> None:
     assert first.is_hosting
 
 
+def test_who_was_asleep_itself_listens_before_it_claims() -> None:
+    first = follower(FIRST)
+    woken_ns = START_NS + 60 * NS_PER_S
+    first.slept(60 * NS_PER_S, woken_ns)
+    assert first.tick(woken_ns) is None
+    assert first.tick(woken_ns + SILENCE_NS - 1) is None
+    first.slept(100, woken_ns + SILENCE_NS)
+    assert first.tick(woken_ns + SILENCE_NS + 99) is None
+    assert isinstance(first.tick(woken_ns + SILENCE_NS + 100), Claimed)
+
+
 def test_the_second_waits_for_the_first() -> None:
     second = follower(SECOND)
     assert second.tick(START_NS + SILENCE_NS) is None

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
 
 from hocket.adapters.peers import PeerLink
 from hocket.client import events
 from hocket.client.cluster import Cluster
+from hocket.client.together.above import Above
 from hocket.client.together.approach import Approach
 from hocket.client.together.baton import Baton
 from hocket.client.together.hall import Friend
@@ -23,8 +23,9 @@ from hocket.core.address import BadAddress, HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError, Refused
 from hocket.relay.chunks import ChunkMismatch
 from hocket.relay.handover import Follow
+from hocket.relay.handover import State as Succeeding
 from hocket.relay.invites import JoinAddress
-from hocket.relay.keys import PeerId, peer_id
+from hocket.relay.keys import PeerId
 from hocket.relay.lineage import Reign, accept, accept_from_invite
 from hocket.relay.timeline import State as LineState
 from hocket.relay.tree import is_path
@@ -48,6 +49,9 @@ from hocket.wire.messages.together import (
 log = logging.getLogger(__name__)
 
 REPORT_S = 1.0
+PULSELESS_S = 2.0
+"""Who passes music on passes the host's pulse on, unless both wait for one another."""
+
 MAX_EARLY = 512
 RECONNECT_S = 0.3
 OPEN_TIMEOUT_S = 5.0
@@ -61,22 +65,6 @@ SHOW_S = 3.0
 """A claim is shown on a connection that stays open for so long."""
 
 _FINAL = frozenset({ErrorCode.NOT_ALLOWED, ErrorCode.INVITE_REFUSED})
-
-
-@dataclass(slots=True, eq=False)
-class Above:
-    """A connection that I made. `is_host`: it brings time and lines; else music only."""
-
-    at: HostPort
-    is_host: bool
-    opened: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    key: bytes = b""
-    name: str = ""
-    early: list[Message] | None = field(default_factory=list)  # news that came before we were in; None: we are
-
-    @property
-    def id(self) -> PeerId:
-        return peer_id(self.key)
 
 
 class Follower(Party):
@@ -104,6 +92,7 @@ class Follower(Party):
         self._reconnecting: asyncio.Task[None] | None = None
         self._clocker: asyncio.Task[None] | None = None
         self._next_report_s = 0.0
+        self._pulse_s = 0.0
         self._is_over = False
         self._token = b""
         self._approach = Approach(cluster, tell, self._come_in)
@@ -258,14 +247,21 @@ class Follower(Party):
     def _take_pulse(self, link: PeerLink, above: Above, pulse: Pulse) -> None:
         if above.is_host:
             self.succession.heard(time.monotonic_ns())
-        if link is (self._music or self._host):
-            path = tuple(PeerId(peer) for peer in pulse.path)
-            if not is_path(self.id, path):
+        if link is (self._music or self._host) and not self.is_hosting:
+            self._pulse_s = time.monotonic()
+            try:
+                self.path = (*self._check_path(pulse.path), self.id)
+            except ProtocolError as error:
                 log.warning("a loop of relays: leaving %s", above.at)
-                link.close(ProtocolError("I hear myself through you"))
+                link.close(error)
                 return
-            self.path = (*path, self.id)
             self.hall.broadcast(Pulse(pulse.number, self.path))
+
+    def _check_path(self, peers: tuple[str, ...]) -> tuple[PeerId, ...]:
+        path = tuple(PeerId(peer) for peer in peers)
+        if not is_path(self.id, path):
+            raise ProtocolError("I hear myself through you")
+        return path
 
     def _take_members(self, news: Members) -> None:
         self.members = {PeerId(one.peer): one for one in news.members if one.key}
@@ -281,13 +277,17 @@ class Follower(Party):
 
     async def _find_parent(self, addresses: list[HostPort]) -> None:
         for at in addresses:
+            link: PeerLink | None = None
             try:
                 link, above = await self._connected(at, is_host=False)
                 admitted = await self._ask_in(link, listens=True)
                 ticket = self.passport.check(link, admitted.ticket, admitted.proof)
                 above.key, above.name = ticket.session_key, str(ticket.user)
+                self._check_path(admitted.path)
             except HocketError as error:
                 log.info("%s is no parent: %s", at, error)
+                if link is not None:
+                    link.close()
                 continue
             self._take_music_from(link, above)
             return
@@ -295,6 +295,7 @@ class Follower(Party):
 
     def _take_music_from(self, link: PeerLink | None, above: Above | None) -> None:
         old, self._music = self._music, link
+        self._pulse_s = time.monotonic()
         if old is not None and isinstance(old.user_data, Above):
             self.store.remove_link(old.user_data.id)
             old.user_data = None
@@ -358,6 +359,9 @@ class Follower(Party):
         if now_s >= self._next_report_s:
             self._next_report_s = now_s + REPORT_S
             self._report()
+        is_led = self.succession.state is Succeeding.FOLLOWING
+        if self._music is not None and is_led and now_s > self._pulse_s + PULSELESS_S:
+            self._music.close(NotReachable("nothing of the host comes through you"))
         if self.is_hosting:
             self._baton.follow_on()
 

@@ -51,6 +51,9 @@ from hocket.wire.messages.together import (
 log = logging.getLogger(__name__)
 
 TICK_S = 0.05
+ASLEEP_NS = 250_000_000
+"""Between two ticks: this machine was suspended or held up, the host may have spoken."""
+
 PULSE_S = 0.25
 MEMBERS_S = 1.0
 FAREWELL_S = 0.3
@@ -69,6 +72,7 @@ class Party(Circle):
         self._ticker: asyncio.Task[None] | None = None
         self._pulse = 0
         self._next_pulse_s = 0.0
+        self._ticked_ns = time.monotonic_ns()
         self._next_members_s = 0.0
 
     # -- links (peers.Owner)
@@ -207,7 +211,11 @@ class Party(Circle):
             self._next_members_s = now_s + MEMBERS_S
             self.tell_members()
             self.steward.look()
-        decision = self.succession.tick(time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        if now_ns - self._ticked_ns > ASLEEP_NS:
+            self.succession.slept(now_ns - self._ticked_ns, now_ns)
+        self._ticked_ns = now_ns
+        decision = self.succession.tick(now_ns)
         if decision is not None:
             self.decide(decision)
 

@@ -411,19 +411,23 @@ class Store:
             log.info("nobody knows %s: %s", track, error)
             await asyncio.sleep(RETRY_S)
             return None
-        book = Book(found)
-        self.library.add(book)
-        self.on_change()
-        return book
+        return self._added(Book(found))
 
     def _opened(self, track: TrackId, vouched: bytes) -> Book:
         known, check = read_vouched(vouched, self._cluster_key)
         if known.id != track:
             raise ChunkMismatch(f"the manifest is not that of {track}")
-        book = Book(known, check, vouched)
-        self.library.add(book)
+        return self._added(Book(known, check, vouched))
+
+    def _added(self, book: Book) -> Book:
+        """The book that is kept: what plays reads one that a friend has told of meanwhile."""
+        known = self.library.get(book.track.id)
+        if known is None:
+            self.library.add(book)
+        elif known.check is None:
+            known.check, known.vouched = book.check, book.vouched
         self.on_change()
-        return book
+        return known or book
 
     async def _page_for(self, book: Book, leaf: int, source: str) -> None:
         if book.check is None or book.check.has_page_for(leaf):
