@@ -32,6 +32,7 @@ class Approach:
         self._tell = tell
         self._come_in = come_in
         self._how = How.DIRECT
+        self._at: HostPort | None = None
         self._next_meeting_s = 0.0
         self._token = b""
         self.reach: Reach | None = None
@@ -49,7 +50,7 @@ class Approach:
                 log.info("%s: %s", at, error)
                 failure = error
             else:
-                self._how = How.DIRECT
+                self._how, self._at = How.DIRECT, at
                 return at
         group = address.invite.group if address.invite is not None else ""
         return await self._by_the_prime(group, address.at, failure, address)
@@ -57,7 +58,8 @@ class Approach:
     async def again(self, group: str, at: HostPort) -> None:
         """Come in once more, or to a successor. Raises HocketError."""
         failure: HocketError = NotReachable(f"{at} is not in reach by itself")
-        if self._how in (How.DIRECT, How.MAPPED):
+        if self._how in (How.DIRECT, How.MAPPED) or at != self._at:
+            self._at = at
             try:
                 await self._come_in(at, None, None)
             except Refused:
@@ -111,7 +113,7 @@ class Approach:
                     except HocketError as error:
                         log.info("%s: %s", way.how.value, error)
                     else:
-                        self._how = way.how
+                        self._how, self._at = way.how, way.at
                         return way.at
         except HocketError as error:
             raise both(at, failure, error) from None

@@ -127,6 +127,8 @@ class Follower(Party):
                 raise NotReachable(f"somebody else than the host answers at {at}")
             if address is not None:
                 self._enter(admitted, reign, address)
+            else:
+                self.take_reign(link, reign)  # another one may host by now, as nobody could tell us
         except BaseException:
             link.close()
             raise

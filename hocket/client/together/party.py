@@ -96,7 +96,7 @@ class Party(Circle):
             case LineNews():
                 self.take_line(link, message.line)
             case ReignNews():
-                self._take_reign(link, message)
+                self.take_reign(link, decode(message.reign, Reign))
             case HandoverNews():
                 self._take_handover(link, message)
             case QueueNews():
@@ -134,14 +134,14 @@ class Party(Circle):
         if answer is not None:
             link.send_time(answer)
 
-    def _take_reign(self, link: PeerLink, news: ReignNews) -> None:
-        theirs = decode(news.reign, Reign)
+    def take_reign(self, link: PeerLink, theirs: Reign) -> None:
+        """Somebody shows who hosts. Raises ProtocolError for a forger."""
         before = self.succession.reign
         decision = self.succession.on_claim(theirs, time.monotonic_ns())
         if decision is not None:
             self.decide(decision, link)
         elif self.succession.reign is not before:
-            self.hall.broadcast(news, but=link)
+            self.hall.broadcast(ReignNews(encode(theirs)), but=link)
 
     def _take_handover(self, link: PeerLink, news: HandoverNews) -> None:
         signed = decode(news.handover, SignedHandover)

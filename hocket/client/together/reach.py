@@ -8,7 +8,10 @@ from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 
 NO_ANSWER = "is the friend playing, and the port open?"
-OPEN_A_WAY = "let your friend open TCP port 25566 in the firewall and forward it in the router, then join there"
+OPEN_A_WAY = (
+    "let your friend open TCP port 25566 in the firewall, and forward it in the router or play with --map-port; "
+    "then join there"
+)
 
 
 class How(StrEnum):

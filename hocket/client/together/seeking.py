@@ -17,7 +17,7 @@ from hocket.client.together.reach import How
 from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import HocketError
-from hocket.relay.addresses import without_mapping
+from hocket.relay.addresses import is_public, without_mapping
 from hocket.wire.message import Message
 from hocket.wire.messages.reach import Carried, Carry, CarryEnd, CarryEnded, MeetHost, MeetingAt
 
@@ -129,7 +129,7 @@ class Seeker:
             log.debug("%s", error)
             return None
         linger_no_longer(sock)
-        return How.MAPPED, sock
+        return How.MAPPED if is_public(to.host) else How.DIRECT, sock
 
     # -- through the prime
 
