@@ -103,7 +103,16 @@ def test_the_music_comes_from_a_friend_in_reach(homes: Callable[[Behind], Homes]
     ben = scene.join(BEN, "relayed")
     assert carla.events_named("peer_joined")
     pause_is_the_same_sample(host, ben, carla)
+    host.command("resume")
+    for one in (ben, carla):
+        one.wait_event("resumed")
     assert_in_step(ben, carla)
+    host.send_signal(signal.SIGKILL)
+    carla.wait_event("hosting")
+    ben.wait_event("reach", how="direct")
+    for _ in range(3):
+        ben.wait_event("offset")
+    pause_is_the_same_sample(carla, ben)
 
 
 def test_through_the_prime_where_dialling_cannot_work(homes: Callable[[Behind], Homes]) -> None:
