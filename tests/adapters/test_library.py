@@ -4,7 +4,6 @@ import os
 import random
 import stat
 import threading
-import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -447,26 +446,27 @@ def test_hidden_files_wake_nobody(home: Home) -> None:
 
 def test_closing_ends_a_scan_of_a_large_file_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.put("big.wav", wav(1, 1_000_000))
-    started = threading.Event()
+    started, cancelled = threading.Event(), threading.Event()
     pieces = 0
 
     def slow(_progress: Progress) -> None:
         nonlocal pieces
         pieces += 1
         started.set()
-        time.sleep(0.05)
+        assert cancelled.wait(WAIT_S)
 
     async def run() -> None:
         libraries = follow(home.music, home.index, slow)
         first = asyncio.ensure_future(anext(libraries))
         await asyncio.to_thread(started.wait, WAIT_S)
         first.cancel()
+        asyncio.get_running_loop().call_soon(cancelled.set)  # in the turn after the one in which `follow` hears of it
         with pytest.raises(asyncio.CancelledError):
             await first
         await libraries.aclose()
 
     asyncio.run(run())
-    assert pieces < 7  # of eight pieces of 256 KiB
+    assert pieces == 1  # of eight pieces of 256 KiB
     assert not home.index.exists()
 
 

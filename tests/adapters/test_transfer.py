@@ -27,7 +27,18 @@ from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, TrackId
 from hocket.media.paths import BadName
 from hocket.wire.messages.library import FetchOrder
-from tests.adapters.transfer_kit import HOLDER, STRANGER, TAKER, Holder, fetch, holder, id_of, taker_context, until, wav
+from tests.adapters.transfer_kit import (
+    HOLDER,
+    STRANGER,
+    TAKER,
+    TIMEOUT_S,
+    Holder,
+    fetch,
+    holder,
+    id_of,
+    taker_context,
+    wav,
+)
 from tests.kit.disks import fill, small_disk, unwritable
 from tests.kit.identities import credentials
 from tests.kit.processes import Program
@@ -94,7 +105,7 @@ def test_a_copy_over_a_trusted_network_leaves_tls_after_the_certificates(place: 
     async def work(source: Holder) -> None:
         job = fetch(source.order(TRACK, "Song.wav", len(SONG), plain=True), place.ours, Pace(8_000_000))
         copying = asyncio.create_task(asyncio.to_thread(job.run))
-        await until(lambda: job.done_bytes > 0)
+        await job.received(1)
         assert [type(connection._sock) for connection in source.server.connections] == [socket.socket]
         await copying
         assert source.opened == [TRACK]
@@ -158,7 +169,8 @@ def test_connections_that_nobody_needs_are_closed(place: Place) -> None:
         clock[0] += KEPT_S
         lines.close_old()
         assert len(lines) == 0
-        await until(lambda: not source.server.connections)
+        await asyncio.wait_for(source.left.wait(), TIMEOUT_S)
+        assert not source.server.connections
         lines.close()
 
     with_holder(place, work)
@@ -396,7 +408,7 @@ def test_what_is_stopped_is_kept_and_what_is_cancelled_is_not(place: Place, thro
     async def work(source: Holder) -> None:
         transfers = Transfers(place.ours, taker_context(), (Role.PLANE, TAKER), Pace(200_000), ended)
         transfers.order(source.order(TRACK, "Song.wav", len(SONG)))
-        await until(lambda: any(state.done_bytes for state in transfers.states()))
+        await asyncio.wait_for(source.asked.wait(), TIMEOUT_S)
         if throw_away:
             await transfers.cancelled(TRACK)
         await transfers.stop()
@@ -414,7 +426,7 @@ def test_a_pause_lets_nothing_through_until_it_ends(place: Place) -> None:
         pace.pause(True)
         job = fetch(source.order(TRACK, "Song.wav", len(SONG)), place.ours, pace)
         copying = asyncio.create_task(asyncio.to_thread(job.run))
-        await until(lambda: bool(source.opened))
+        await asyncio.wait_for(source.asked.wait(), TIMEOUT_S)
         assert job.done_bytes == 0
         pace.pause(False)
         assert (await copying).name == "Song.wav"
@@ -426,7 +438,7 @@ def test_a_source_that_breaks_off_is_asked_again_for_the_rest(place: Place) -> N
     async def work(source: Holder) -> None:
         job = fetch(source.order(TRACK, "Song.wav", len(SONG)), place.ours, Pace(2_000_000))
         copying = asyncio.create_task(asyncio.to_thread(job.run))
-        await until(lambda: job.done_bytes >= 500_000)
+        await job.received(500_000)
         for connection in source.server.connections:
             connection.close()
         await copying
@@ -441,7 +453,7 @@ def test_a_song_that_is_deleted_while_it_is_copied_still_arrives(place: Place) -
     async def work(source: Holder) -> None:
         job = fetch(source.order(TRACK, "Song.wav", len(SONG)), place.ours, Pace(4_000_000))
         copying = asyncio.create_task(asyncio.to_thread(job.run))
-        await until(lambda: job.done_bytes > 0)
+        await job.received(1)
         place.song.unlink()
         await copying
 

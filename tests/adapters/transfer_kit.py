@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import os
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
 from hocket.adapters.clocks import SystemClock
-from hocket.adapters.streaming import OpenFiles, StreamServer
+from hocket.adapters.streaming import Connection, OpenFiles, StreamServer
 from hocket.adapters.tls import node_client_context, server_context
 from hocket.adapters.transfer import FileService, Pace
 from hocket.adapters.transfer.fetch import Fetch
@@ -25,6 +27,7 @@ from tests.kit.identities import credentials
 
 HOLDER = NodeId("plane-00000000000a")
 TAKER = NodeId("plane-00000000000b")
+TIMEOUT_S = 30.0
 STRANGER = NodeId("plane-00000000000c")
 
 
@@ -38,11 +41,31 @@ def id_of(data: bytes) -> TrackId:
     return TrackId(blake3(data).hexdigest())
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    """Wait for what another thread or process brings about."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - a thread or a process sets no asyncio.Event
-            await asyncio.sleep(0.01)
+def files_below(folder: Path) -> list[str]:
+    """Names relative to a folder, in order. Folders that vanish meanwhile are passed over, as `rglob` does not."""
+    found = (Path(where) / name for where, _, names in os.walk(folder) for name in names)
+    return sorted(str(path.relative_to(folder)) for path in found)
+
+
+class Watched(Fetch):
+    """A fetch in a thread that tells how far it is."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._moved = threading.Condition()
+
+    def _count(self, size_bytes: int) -> None:
+        with self._moved:
+            super()._count(size_bytes)
+            self._moved.notify_all()
+
+    async def received(self, at_least_bytes: int) -> None:
+        """Wait until so many bytes came."""
+        await asyncio.to_thread(self._wait, at_least_bytes)
+
+    def _wait(self, at_least_bytes: int) -> None:
+        with self._moved:
+            assert self._moved.wait_for(lambda: self.done_bytes >= at_least_bytes, TIMEOUT_S)
 
 
 class Holder:
@@ -53,6 +76,8 @@ class Holder:
         self.node = node
         self.members = {TAKER, HOLDER}
         self.opened: list[TrackId] = []
+        self.asked = asyncio.Event()  # for the first file
+        self.left = asyncio.Event()  # somebody has
 
     def order(self, track: TrackId, name: str, size_bytes: int, plain: bool = False) -> FetchOrder:
         return FetchOrder(track, name, size_bytes, self.node, Role.PLANE, self.server.address, plain)
@@ -64,15 +89,21 @@ async def holder(files: dict[TrackId, Path], told_bytes: int = -1, node: NodeId 
 
     def find(track: TrackId) -> Track | None:
         found.opened.append(track)
+        found.asked.set()
         path = files.get(track)
         if path is None:
             return None
         size_bytes = path.stat().st_size if told_bytes < 0 else told_bytes
         return Track(track, path.name, path.stem, size_bytes=size_bytes)
 
+    class Service(FileService):
+        def closed(self, connection: Connection) -> None:
+            super().closed(connection)
+            found.left.set()
+
     clock = SystemClock()
     open_files = OpenFiles(lambda track: os.open(files[track.id], os.O_RDONLY))
-    service = FileService(open_files, find, lambda who: who in found.members, clock.monotonic_s)
+    service = Service(open_files, find, lambda who: who in found.members, clock.monotonic_s)
     context = server_context(credentials(Role.PLANE, node))
     server = StreamServer(
         node, service, open_files, clock, context, 100, role=Role.PLANE, send_buffer_bytes=0, is_bulk=True
@@ -89,5 +120,5 @@ def taker_context(node: NodeId = TAKER, cluster: str = "ours") -> Callable[[], s
     return lambda: node_client_context(credentials(Role.PLANE, node, cluster))
 
 
-def fetch(order: FetchOrder, music: Path, pace: Pace | None = None, lines: Lines | None = None) -> Fetch:
-    return Fetch(order, music, taker_context(), (Role.PLANE, TAKER), pace or Pace(), lines)
+def fetch(order: FetchOrder, music: Path, pace: Pace | None = None, lines: Lines | None = None) -> Watched:
+    return Watched(order, music, taker_context(), (Role.PLANE, TAKER), pace or Pace(), lines)

@@ -13,6 +13,7 @@ from hocket.nodes.prime.librarian import AtHome, Librarian, M
 from hocket.nodes.replica import Contexts, Replica
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
+from tests.adapters.transfer_kit import files_below
 from tests.kit.identities import credentials
 
 TIMEOUT_S = 30.0
@@ -21,18 +22,22 @@ TIMEOUT_S = 30.0
 class Line:
     """A machine's way to the librarian; it can be cut."""
 
-    def __init__(self, librarian: Librarian, node: NodeId) -> None:
+    def __init__(self, librarian: Librarian, node: NodeId, changed: asyncio.Event) -> None:
         self._home = AtHome(librarian, node)
+        self._changed = changed
         self.is_cut = False
 
     async def request(self, message: Message, reply: type[M]) -> M:
         if self.is_cut:
             raise NotReachable("the line is cut")
-        return await self._home.request(message, reply)
+        answer = await self._home.request(message, reply)
+        self._changed.set()
+        return answer
 
     def notify(self, message: Message) -> None:
         if not self.is_cut:
             self._home.notify(message)
+            self._changed.set()
 
 
 class Site:
@@ -47,10 +52,14 @@ class Site:
         data = music.with_name(f"{music.name}-data")
         for folder in (music, data):
             folder.mkdir(exist_ok=True)
-        self.shelf = Shelf(music, data, lambda revision, count: self.replica.library_changed())
-        self.line = Line(sites.librarian, node)
+        self.shelf = Shelf(music, data, self._shelf_changed)
+        self.line = Line(sites.librarian, node, sites.changed)
         self.contexts = Contexts(server_context(own), node_client_context(own))
         self.replica = Replica((Role.PLANE, node), self.shelf, self.line, self.contexts, rate_bytes_per_s=rate)
+
+    def _shelf_changed(self, revision: int, count: int) -> None:
+        self.replica.library_changed()
+        self._sites.changed.set()
 
     async def start(self) -> None:
         await self.replica.start("127.0.0.1")
@@ -73,11 +82,21 @@ class Site:
     def files(self) -> dict[str, bytes]:
         """What is in the folder for people to see, at some moment of its changes."""
         found: dict[str, bytes] = {}
-        for path in sorted(self.music.rglob("*.wav")):
-            if not any(part.startswith(".") for part in path.relative_to(self.music).parts):
+        for name in files_below(self.music):
+            if name.endswith(".wav") and not any(part.startswith(".") for part in name.split("/")):
                 with contextlib.suppress(FileNotFoundError):
-                    found[str(path.relative_to(self.music))] = path.read_bytes()
+                    found[name] = (self.music / name).read_bytes()
         return found
+
+
+class _Librarian(Librarian):
+    """Tells of each of its steps: it makes one a second also where nothing happens."""
+
+    stepped: asyncio.Event
+
+    def _step(self, now_s: float) -> None:
+        super()._step(now_s)
+        self.stepped.set()
 
 
 class Sites:
@@ -88,7 +107,8 @@ class Sites:
         self._by_id: dict[NodeId, Site] = {}
         self.crowded: frozenset[NodeId] = frozenset()
         self.sent: list[tuple[NodeId, Message]] = []
-        self.librarian = Librarian(data, replicas, self._send, lambda *_: None, lambda: self.crowded)
+        self.librarian = _Librarian(data, replicas, self._send, lambda *_: None, lambda: self.crowded)
+        self.changed = self.librarian.stepped = asyncio.Event()
         self.stack = contextlib.AsyncExitStack()
 
     def _send(self, node: NodeId, message: Message) -> None:
@@ -110,10 +130,11 @@ class Sites:
         return site
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what threads, files and sockets bring about."""
+        """Wait for what machines and librarian bring about: asked again after whatever they do."""
         async with asyncio.timeout(TIMEOUT_S):
-            while not condition():  # noqa: ASYNC110 - it depends on files
-                await asyncio.sleep(0.02)
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
 
     async def settled(self) -> None:
         """Until every machine's folder has the same files, and nothing is left to do."""

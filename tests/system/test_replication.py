@@ -1,34 +1,49 @@
 """One library on several machines, with real processes: a prime and planes on loopback."""
 
+import contextlib
 import json
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.adapters.transfer_kit import wav
+from watchfiles._rust_notify import RustNotify
+
+from tests.adapters.transfer_kit import files_below, wav
 from tests.kit.cluster import Cluster
 from tests.system.kit import QUICK, make_song
 
 TIMEOUT_S = 40.0
+GROUP_MS = 20
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, root: Path | None = None) -> None:
+    """Wait for what processes do to the files below a folder; without one a program is asked again and again."""
     deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+    with contextlib.ExitStack() as stack:
+        if root is not None:
+            changes = stack.enter_context(contextlib.closing(RustNotify([str(root)], False, False, 0, True, True)))
+        while not condition():
+            left_s = deadline - time.monotonic()
+            assert left_s > 0, what
+            if root is not None:
+                changes.watch(GROUP_MS, GROUP_MS, round(left_s * 1000), None)
 
 
 def names(music: Path) -> set[str]:
     """What people see in a music folder."""
-    return {str(path.relative_to(music)) for path in music.rglob("*.wav") if ".hocket-" not in str(path)}
+    return {name for name in files_below(music) if name.endswith(".wav") and ".hocket-" not in name}
 
 
 def rows(cluster: Cluster) -> dict[str, dict[str, object]]:
     done = cluster.control("tracks", "list", "--json")
     assert done.returncode == 0, done.stderr
     return {row["name"]: row for row in json.loads(done.stdout)}
+
+
+def holders(cluster: Cluster) -> dict[str, int]:
+    """Track -> how many machines the prime knows to hold it."""
+    return {name: len(row["holders"]) for name, row in rows(cluster).items()}  # type: ignore[arg-type]
 
 
 def test_every_machine_holds_everything_and_a_removal_is_for_all(tmp_path: Path) -> None:
@@ -43,11 +58,12 @@ def test_every_machine_holds_everything_and_a_removal_is_for_all(tmp_path: Path)
         cluster.plane("one", token=token)
         cluster.plane("two", token=token)
         both = {"Prime song.wav", "Plane song.wav"}
-        until(lambda: names(music) == names(first) == names(second) == both, "copies both ways")
+        until(lambda: names(music) == names(first) == names(second) == both, "copies both ways", tmp_path)
         make_song(second / "Dropped.wav", 1, seed=3)
         everything = both | {"Dropped.wav"}
-        until(lambda: names(music) == names(first) == everything, "a dropped song is everywhere")
-        until(lambda: {len(row["holders"]) for row in rows(cluster).values()} == {3}, "the prime knows")  # type: ignore[arg-type]
+        until(lambda: names(music) == names(first) == everything, "a dropped song is everywhere", tmp_path)
+        everywhere = {str(path): 3 for path in everything}
+        until(lambda: holders(cluster) == everywhere, "the prime knows", tmp_path)
         status = cluster.status()
         assert (status["missing_copies"], status["transfers"], status["tracks"]) == (0, [], 3)
 
@@ -57,14 +73,14 @@ def test_every_machine_holds_everything_and_a_removal_is_for_all(tmp_path: Path)
         assert done.returncode == 0, done.stderr
         assert "'Prime song.wav' is removed" in done.stdout
         left = everything - {"Prime song.wav"}
-        until(lambda: names(music) == names(first) == names(second) == left, "removed everywhere")
+        until(lambda: names(music) == names(first) == names(second) == left, "removed everywhere", tmp_path)
         assert rows(cluster)["Prime song.wav"]["removed"] is True
         assert listener.wait_event("ended")["frames"] == 4 * 8000
         assert cluster.control("tracks", "remove", "Prime song").returncode == 5
         assert "removed" in cluster.control("tracks", "list").stdout
 
         assert cluster.control("tracks", "restore", "Prime song").returncode == 0
-        until(lambda: names(music) == names(first) == names(second) == everything, "restored everywhere")
+        until(lambda: names(music) == names(first) == names(second) == everything, "restored everywhere", tmp_path)
         assert cluster.control("tracks", "restore", "Prime song").returncode == 5
 
 
@@ -75,7 +91,7 @@ def test_a_plane_that_is_killed_while_it_receives_goes_on_after_its_return(tmp_p
     with Cluster(tmp_path, *QUICK) as cluster:
         plane = cluster.plane("one", "--sync-rate", "500000", token=cluster.token())
         partial = theirs / f".hocket-{rows(cluster)['Long.wav']['id']}.partial"
-        until(lambda: partial.exists() and partial.stat().st_size > 500_000, "a part came")
+        until(lambda: partial.exists() and partial.stat().st_size > 500_000, "a part came", tmp_path)
         shown = cluster.status()["transfers"]
         assert [(copy["name"], copy["size_bytes"]) for copy in shown] == [("Long.wav", 3_000_000)]
         plane.send_signal(signal.SIGKILL)
@@ -83,6 +99,6 @@ def test_a_plane_that_is_killed_while_it_receives_goes_on_after_its_return(tmp_p
         there = partial.stat().st_size
         assert names(theirs) == set()
         cluster.plane("one", "--sync-rate", "500000")
-        until(lambda: not partial.exists() or partial.stat().st_size > there, "it goes on")
-        until(lambda: names(theirs) == {"Long.wav"}, "it arrives")
+        until(lambda: not partial.exists() or partial.stat().st_size > there, "it goes on", tmp_path)
+        until(lambda: names(theirs) == {"Long.wav"}, "it arrives", tmp_path)
     assert (theirs / "Long.wav").read_bytes() == (music / "Long.wav").read_bytes()
