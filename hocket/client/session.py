@@ -21,6 +21,7 @@ from hocket.core.settings import SESSION_GRACE_S
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.login import (
+    AuthAt,
     FindLogin,
     FreshTicket,
     LoggedIn,
@@ -82,7 +83,8 @@ class Session:
         self._lost: asyncio.Future[_Lost] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._over = False
-        self._at: tuple[NodeId, HostPort] | None = None
+        self._at: AuthAt | None = None
+        self._others: tuple[AuthAt, ...] = ()
         self.id = SessionId("")
         self.user = UserName("")
 
@@ -156,7 +158,7 @@ class Session:
 
     def _settle(self, link: Link, reply: LoggedIn, at: LoginAt) -> None:
         self._link = link
-        self._at = (at.node, at.address)
+        self._at = AuthAt(at.node, at.address)
         self._heartbeat_s = reply.heartbeat_s
         self._lost = asyncio.get_running_loop().create_future()
         if not link.is_open:
@@ -194,6 +196,8 @@ class Session:
             except HocketError as error:
                 return _Lost(error.text, avoid=True)
             self._wallet.put(fresh.ticket)
+            if fresh.others is not None:
+                self._others = fresh.others
 
     async def _move(self, lost: _Lost) -> None:
         """Resume at another node. Raises SessionOver when that is refused, or the grace is over."""
@@ -205,7 +209,7 @@ class Session:
         while not self._over and self._wallet.left_s + SESSION_GRACE_S > 0:
             await asyncio.sleep(RESUME.delay_s(failures, random.random()))
             try:
-                link, reply, at = await self._resume(avoid)
+                link, reply, at = await self._resume(avoid, failures - 1)
             except Refused as error:
                 if error.code in _FINAL:
                     raise SessionOver(f"the session is over: {error.text}", hint=error.hint) from None
@@ -223,8 +227,8 @@ class Session:
                 avoid = ()  # perhaps only the way to it was broken
         raise SessionOver("the session is over: no authentication node could be reached in time", hint="log in again")
 
-    async def _resume(self, avoid: tuple[NodeId, ...]) -> tuple[Link, LoggedIn, LoginAt]:
-        at = await self._find_resumption(avoid)
+    async def _resume(self, avoid: tuple[NodeId, ...], turn: int) -> tuple[Link, LoggedIn, LoginAt]:
+        at = await self._find_resumption(avoid, turn)
         link = await self._prime.connect_node(Role.AUTH, at.node, at.address, self)
         try:
             resume = Resume(self._wallet.ticket, self._wallet.proof_for(link), at.seat)
@@ -233,15 +237,26 @@ class Session:
             await link.give_up()
             raise
 
-    async def _find_resumption(self, avoid: tuple[NodeId, ...]) -> LoginAt:
+    async def _find_resumption(self, avoid: tuple[NodeId, ...], turn: int) -> LoginAt:
         try:
             return await self._prime.ask(FindLogin(avoid), LoginAt, FIND_TIMEOUT_S)
         except (NotReachable, ProtocolError):
-            if self._at is None:
+            known = self._known_places(avoid)
+            if not known:
                 raise
-        # Without the prime: the node that had the session may be there still, and takes seats unasked.
-        node, address = self._at
-        return LoginAt(node, address, SeatId(random_bytes(SESSION_ID_RANDOM_BYTES).hex()), 0.0)
+        # Without the prime: the node that had the session may be there still, and others may; they take seats unasked.
+        at = known[turn % len(known)]
+        return LoginAt(at.node, at.address, SeatId(random_bytes(SESSION_ID_RANDOM_BYTES).hex()), 0.0)
+
+    def _known_places(self, avoid: tuple[NodeId, ...]) -> list[AuthAt]:
+        """Authentication nodes that can be tried unasked; those to avoid only where there is no other."""
+        host = self._prime.address.at.host
+        others = [
+            AuthAt(each.node, HostPort(host, each.address.port)) if each.address.is_wildcard else each
+            for each in self._others
+        ]
+        known = [self._at, *others] if self._at is not None else others
+        return [each for each in known if each.node not in avoid] or known
 
 
 def ended_error(code: str, text: str) -> HocketError:

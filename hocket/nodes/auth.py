@@ -27,6 +27,7 @@ from hocket.nodes.uplink import Uplink, Watcher
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done, Ping, Pong
 from hocket.wire.messages.login import (
+    Auths,
     FreshTicket,
     LoggedIn,
     Login,
@@ -39,6 +40,7 @@ from hocket.wire.messages.nodes import (
     Account,
     AccountGet,
     AttemptResult,
+    AuthNodes,
     Drain,
     EndSessions,
     GrantRenew,
@@ -90,6 +92,9 @@ class AuthNode:
         )
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._drain_due_s = float("inf")
+        self._others: Auths = ()
+        self._news = 0  # counts what the prime told of other authentication nodes
+        self._news_told: dict[Link, int] = {}
         self.registered = asyncio.Event()
         self._came_back = asyncio.Event()
 
@@ -177,6 +182,8 @@ class AuthNode:
         self._sessions.check(asked.seat, self._now_s())
         try:
             user = await self._account(ticket.user, host, ticket.generation)
+        except NotReachable:  # the ticket has to do; the account is looked up when a prime is back
+            user = User(ticket.user, "", Rights(ticket.rights), generation=ticket.generation)
         except BaseException:
             self._sessions.release(asked.seat, self._now_s())
             raise
@@ -213,7 +220,9 @@ class AuthNode:
 
     def _heartbeat(self, link: Link) -> FreshTicket:
         session = self._sessions.heartbeat(self._session_of(link), self._now_s())
-        return FreshTicket(self._ticket(session), self._uplink.cluster_ns())
+        is_news = self._news_told.get(link, 0) != self._news
+        self._news_told[link] = self._news
+        return FreshTicket(self._ticket(session), self._uplink.cluster_ns(), self._others if is_news else None)
 
     async def _log_out(self, link: Link) -> None:
         session = self._sessions.end(self._session_of(link), self._now_s())
@@ -235,6 +244,7 @@ class AuthNode:
         return session
 
     def _detach(self, link: Link) -> None:
+        self._news_told.pop(link, None)
         session = self._sessions_on.pop(link, None)
         if session is not None and self._links.get(session) is link:
             del self._links[session]
@@ -281,7 +291,7 @@ class AuthNode:
         self._came_back.set()
 
     async def _look_again(self) -> None:
-        """While this node was cut off, or no prime ran, accounts may have changed: disabled, removed, a new password."""
+        """While this node was cut off, or no prime ran, accounts may have been disabled, removed, or changed."""
         while True:
             await self._came_back.wait()
             self._came_back.clear()
@@ -308,6 +318,8 @@ class AuthNode:
                 self._revoked.remove_nodes(message.nodes)
             case EndSessions():
                 self._end_sessions(message)
+            case AuthNodes():
+                self._others, self._news = message.others, self._news + 1
             case GrantRenew():
                 self._grant = message.grant
             case Drain():

@@ -73,6 +73,7 @@ class Kind(IntEnum):
     CHILD_GONE = 80
     SUPERVISED = 81
     NODES_REMOVED = 82
+    AUTH_NODES = 83
 
     # the operator: 100-139
     STATUS_GET = 100

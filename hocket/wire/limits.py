@@ -40,6 +40,9 @@ REPLY_TIMEOUT_S = 10.0
 MAX_TICKET_BYTES = 2048
 """A ticket with its grant is about 500 bytes."""
 
+MAX_OTHER_AUTHS = 16
+"""Authentication nodes that a listener is told to try without the prime: more than fail at once."""
+
 MAX_TEXT = 4096
 """Any text without a smaller limit of its own."""
 

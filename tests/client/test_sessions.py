@@ -201,6 +201,26 @@ def test_without_the_prime_the_same_auth_node_is_asked_to_resume(tmp_path: Path)
     asyncio.run(scene())
 
 
+def test_without_prime_and_auth_node_another_one_is_asked_to_resume(tmp_path: Path) -> None:
+    """One that the listener only knows of by what came with its tickets."""
+
+    async def scene() -> None:
+        async with FakeCluster(auths=3, heartbeat_s=0.1) as cluster, listening(cluster, tmp_path) as listener:
+            first, second, third = cluster.auths
+            await second.stop()
+            before = first.count(SessionHeartbeat)
+            async with asyncio.timeout(20):
+                while first.count(SessionHeartbeat) < before + 2:  # noqa: ASYNC110 - the first was answered by then
+                    await asyncio.sleep(0.01)
+            await cluster.prime.stop()
+            await listener.told.wait(events.Prime, reachable=False)
+            await first.stop()
+            assert (await listener.told.wait(events.SessionMoved)).to == third.node
+            assert third.count(Resume) == 1
+
+    asyncio.run(scene())
+
+
 def test_lists_are_paged_and_survive_a_node(tmp_path: Path) -> None:
     songs = [make_song(f"song {number:04}.wav", 0.001) for number in range(1200)]
 

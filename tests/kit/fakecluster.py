@@ -240,7 +240,9 @@ class FakeAuth(LinkNode):
                 session = self._sessions.get(link)
                 if session is None:
                     raise HocketError("no session", code=ErrorCode.SESSION_ENDED)
-                return login.FreshTicket(self._ticket(session.session, session.session_key), self.cluster.now_ns())
+                fresh = self._ticket(session.session, session.session_key)
+                others = tuple(login.AuthAt(auth.node, auth.address) for auth in self.cluster.auths if auth is not self)
+                return login.FreshTicket(fresh, self.cluster.now_ns(), others)
             case login.LogOut():
                 self.cluster.ended.add(self._sessions.pop(link).session)
                 return common.Done()

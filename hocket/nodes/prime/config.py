@@ -29,6 +29,11 @@ class PrimeConfig(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = settings.LEASE_S
     log_level: int = 20
 
+    def told(self, address: HostPort) -> HostPort:
+        """Where others find what runs at an address: whoever shares the prime's listening host is on its machine."""
+        on_its_machine = address.host == self.listen.host
+        return HostPort(self.advertise, address.port) if self.advertise and on_its_machine else address
+
     @property
     def limits(self) -> Limits:
         return Limits(max_users=self.policy.max_users, max_streams=self.policy.max_streams, idle_s=self.idle_s)

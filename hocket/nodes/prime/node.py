@@ -40,6 +40,7 @@ from hocket.nodes.prime.accounts import Accounts
 from hocket.nodes.prime.admission import Admission
 from hocket.nodes.prime.config import PrimeConfig
 from hocket.nodes.prime.desk import Desk
+from hocket.nodes.prime.kin import Kin
 from hocket.nodes.prime.librarian import AtHome, Librarian
 from hocket.nodes.prime.lists import Lists
 from hocket.nodes.prime.manifests import Manifests
@@ -137,6 +138,7 @@ class Prime:
         self._nursery = Nursery(self._members, self._home, config.max_load, config.policy, authority.issue)
         stack.push_async_callback(self._nursery.stop)
         self._placing = Placing(config, self._members, self._bookings, self._nursery.spawn, self._librarian)
+        self._kin = Kin(config, self._members)
         self._desk = Desk(
             self._members,
             self._shelf,
@@ -438,9 +440,10 @@ class Prime:
     # -- time
 
     async def _tidy(self) -> None:
-        """Retire what is idle or drained."""
+        """Retire what is idle or drained; tell who keeps sessions of one another."""
         while True:
             await asyncio.sleep(TIDY_S)
+            self._kin.tell()
             for retire in self._bookings.tidy(self._members.now_s()):
                 self._send(self._retire(retire))
 

@@ -188,10 +188,7 @@ class Placing:
     def _told(self, node: NodeRecord, who: Caller) -> HostPort:
         """Where a listener connects to for a node.
 
-        Whoever shares the prime's listening host runs on its machine: others are told the advertised one, too. A node
-        that listens on every interface is told under the host that led the listener to the prime.
+        One that listens on every interface is told under the host that led the listener to the prime.
         """
-        address = node.address
-        if self._config.advertise and not who.is_at_home and address.host == self._config.listen.host:
-            return HostPort(self._config.advertise, address.port)
+        address = node.address if who.is_at_home else self._config.told(node.address)
         return HostPort(who.reached_at, address.port) if address.is_wildcard else address

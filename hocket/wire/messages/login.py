@@ -2,17 +2,28 @@
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from hocket.core.address import HostPort
 from hocket.core.ids import NodeId, Role, SeatId, SessionId, TrackId, UserName
 from hocket.wire.kinds import Kind
-from hocket.wire.limits import Blob, Password, ShortText, Text
+from hocket.wire.limits import MAX_OTHER_AUTHS, Blob, Password, ShortText, Text
 from hocket.wire.message import PEOPLE, Message
 from hocket.wire.messages.common import Done, Signature
 
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Avoid = Annotated[tuple[NodeId, ...], Meta(max_length=64)]
+
+
+class AuthAt(msgspec.Struct, frozen=True, array_like=True):
+    """An authentication node. One that listens on every interface is found under the prime's host."""
+
+    node: NodeId
+    address: HostPort
+
+
+Auths = Annotated[tuple[AuthAt, ...], Meta(max_length=MAX_OTHER_AUTHS)]
 
 
 class LoginAt(Message, kind=Kind.LOGIN_AT):
@@ -83,10 +94,11 @@ class Resume(Message, kind=Kind.RESUME, senders=PEOPLE, receivers={Role.AUTH}, r
 
 
 class FreshTicket(Message, kind=Kind.FRESH_TICKET):
-    """The next ticket."""
+    """The next ticket. `others`, if that is news: where the session can be resumed while the prime is away."""
 
     ticket: Blob
     cluster_ns: int
+    others: Auths | None = None
 
 
 class SessionHeartbeat(Message, kind=Kind.SESSION_HEARTBEAT, senders=PEOPLE, receivers={Role.AUTH}, reply=FreshTicket):

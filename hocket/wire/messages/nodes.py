@@ -10,6 +10,7 @@ from hocket.wire.kinds import Kind
 from hocket.wire.limits import Blob, Count, ShortText, Text
 from hocket.wire.message import CHILDREN, Message
 from hocket.wire.messages.common import Done
+from hocket.wire.messages.login import Auths
 
 REGISTERING = frozenset({Role.AUTH, Role.FILE, Role.PLANE})
 
@@ -139,3 +140,9 @@ class GrantRenew(Message, kind=Kind.GRANT_RENEW, senders={Role.PRIME}, receivers
     """A newer grant for signing tickets."""
 
     grant: Blob
+
+
+class AuthNodes(Message, kind=Kind.AUTH_NODES, senders={Role.PRIME}, receivers={Role.AUTH}):
+    """The other authentication nodes, for the listeners of this one: those of other machines first."""
+
+    others: Auths
