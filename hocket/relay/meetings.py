@@ -7,6 +7,7 @@ nobody can forge who has a TLS connection. Only such addresses are ever told to 
 import ipaddress
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
@@ -15,6 +16,8 @@ from hocket.relay.budget import Budget, cost
 from hocket.relay.keys import GroupId
 from hocket.relay.limits import Allowance, Buckets
 from hocket.relay.lineage import Reign, accept
+
+K = TypeVar("K")
 
 MAX_HOSTS = 10_000
 MAX_HOSTS_OF_ONE = 8
@@ -94,6 +97,9 @@ class Meetings:
 
     def __init__(self) -> None:
         self._by_group: dict[GroupId, Hosting] = {}
+        self._by_link: dict[Hashable, Hosting] = {}
+        self._by_user: dict[UserName, set[GroupId]] = {}
+        self._by_address: dict[HostPort, set[GroupId]] = {}
         self._channels: dict[int, Channel] = {}
         self._number = 0
         self._meetings = Buckets(MEETINGS, MAX_BUCKETS)
@@ -124,18 +130,21 @@ class Meetings:
         """Somebody says that it hosts a group; an empty one: no longer. Raises HocketError (NOT_ALLOWED, TooOften)."""
         if not self._hostings.take(caller.user, now_ns):
             raise TooOften("you begin to host too often")
-        before = next((one for one in self._by_group.values() if one.caller.link == caller.link), None)
+        before = self._by_link.get(caller.link)
         if before is not None and before.group != group:
-            del self._by_group[before.group]
+            self._drop(before)
         if not group or reign is None:
             return
         self._check(caller, group, reign)
-        own = [one for one in self._by_group.values() if one.caller.user == caller.user and one.group != group]
+        own = self._by_user.get(caller.user, set()) - {group}
         if len(own) >= MAX_HOSTS_OF_ONE or len(self._by_group) >= MAX_HOSTS:
             raise HocketError("too many host already", code=ErrorCode.NODE_FULL)
+        known = self._by_group.get(group)
+        if known is not None:
+            self._drop(known)
         fit = tuple(at for at in addresses if _may_claim(at, caller.seen))
-        door = before.door if before is not None else None
-        self._by_group[group] = Hosting(caller, group, reign, fit, is_listed, door)
+        door = known.door if known is not None and known is before else None
+        self._put(Hosting(caller, group, reign, fit, is_listed, door))
 
     def _check(self, caller: Caller, group: GroupId, reign: Reign) -> None:
         claim = reign.claim if reign.links else None
@@ -152,19 +161,40 @@ class Meetings:
         host = self._by_group.get(group)
         if host is None or host.caller.key != caller.key:
             raise HocketError("you do not host this session", code=ErrorCode.NOT_ALLOWED)
+        self._drop(host)
         host.door = caller
+        self._put(host)
 
     def gone(self, link: Hashable) -> list[Channel]:
         """A connection closed: it hosts no longer, and these channels are gone."""
-        for host in list(self._by_group.values()):
-            if host.caller.link == link:
-                del self._by_group[host.group]
-            elif host.door is not None and host.door.link == link:
+        host = self._by_link.get(link)
+        if host is not None:
+            self._drop(host)
+            if host.caller.link != link:
                 host.door = None
+                self._put(host)
         ended = [one for one in self._channels.values() if link in (one.host, one.friend)]
         for one in ended:
             del self._channels[one.number]
         return ended
+
+    def _put(self, host: Hosting) -> None:
+        self._by_group[host.group] = host
+        self._by_user.setdefault(host.caller.user, set()).add(host.group)
+        for caller in (host.caller, host.door):
+            if caller is not None:
+                self._by_link[caller.link] = host
+        for at in host.known_as:
+            self._by_address.setdefault(at, set()).add(host.group)
+
+    def _drop(self, host: Hosting) -> None:
+        del self._by_group[host.group]
+        _take_out(self._by_user, host.caller.user, host.group)
+        for caller in (host.caller, host.door):
+            if caller is not None:
+                self._by_link.pop(caller.link, None)
+        for at in host.known_as:
+            _take_out(self._by_address, at, host.group)
 
     # meetings
 
@@ -185,7 +215,8 @@ class Meetings:
         return host
 
     def _at(self, at: HostPort | None, caller: Caller) -> Hosting | None:
-        found = [one for one in self._by_group.values() if one.is_listed and at in one.known_as]
+        groups = self._by_address.get(at, set()) if at is not None else set()
+        found = [host for host in map(self._by_group.__getitem__, groups) if host.is_listed]
         near = [one for one in found if one.caller.seen.host == caller.seen.host]
         if len(found) > 1 and len(near) != 1:
             raise HocketError(
@@ -235,6 +266,13 @@ class Meetings:
             return None
         del self._channels[number]
         return channel.other(link)
+
+
+def _take_out(index: "dict[K, set[GroupId]]", key: K, group: GroupId) -> None:
+    """Leave no empty sets behind."""
+    index[key].discard(group)
+    if not index[key]:
+        del index[key]
 
 
 def _is_private(host: str) -> bool:

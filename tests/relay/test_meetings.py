@@ -168,6 +168,21 @@ def test_whoever_is_gone_or_says_so_hosts_no_longer(scene: Scene) -> None:
     assert len(scene.book) == 0
 
 
+def test_nothing_is_left_of_hosts_that_are_gone(scene: Scene) -> None:
+    people = [Person(f"host {number}") for number in range(50)]
+    for number, one in enumerate(people):
+        group = GroupId(f"{number:032x}")
+        scene.here(caller(one, HOME), found(group, one.key, one.sign), AT_HOME, HostPort(HOME, 1 + number))
+        scene.book.door(caller(one, HOME, 50_000 + number, f"door of {one.name}"), group)
+    for one in people[::2]:
+        scene.book.gone(f"line of {one.name}")
+    for one in people[1::2]:
+        scene.book.gone(f"door of {one.name}")
+        scene.here(caller(one, HOME), None)
+    kept = [value for name, value in vars(scene.book).items() if name.startswith("_by_")]
+    assert kept == [{}, {}, {}, {}]
+
+
 def test_nobody_follows_itself(scene: Scene) -> None:
     scene.host()
     with pytest.raises(HocketError) as caught:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from typing import Any
 
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, NotReachable
@@ -56,19 +57,25 @@ async def connect_from(local: HostPort, to: HostPort) -> socket.socket:
     """A connection from a shared port. Raises NotReachable."""
     loop = asyncio.get_running_loop()
     family = 0 if local.is_wildcard else family_of(local)
-    sock: socket.socket | None = None
+    failure = f"no address of {to.host} fits {local.host}"
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            found = await loop.getaddrinfo(to.host, to.port, family=family, type=socket.SOCK_STREAM)
-            sock = shared_socket(local, found[0][0])
-            await loop.sock_connect(sock, found[0][4])
-            return sock
-    except BaseException as error:
-        if sock is not None:
-            sock.close()
-        if isinstance(error, TimeoutError):
-            raise NotReachable(f"{to} did not answer", code=ErrorCode.TIMED_OUT) from None
-        if isinstance(error, OSError):
-            why = error.strerror or error
-            raise NotReachable(f"{to} cannot be reached from port {local.port}: {why}") from None
+            for found in await loop.getaddrinfo(to.host, to.port, family=family, type=socket.SOCK_STREAM):
+                try:
+                    return await _connected(shared_socket(local, found[0]), found[4])
+                except OSError as error:
+                    failure = str(error.strerror or error)
+    except TimeoutError:
+        raise NotReachable(f"{to} did not answer", code=ErrorCode.TIMED_OUT) from None
+    except OSError as error:  # of the resolver
+        failure = str(error.strerror or error)
+    raise NotReachable(f"{to} cannot be reached from port {local.port}: {failure}")
+
+
+async def _connected(sock: socket.socket, to: Any) -> socket.socket:
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, to)
+    except BaseException:
+        sock.close()
         raise
+    return sock

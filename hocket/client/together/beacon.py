@@ -121,6 +121,8 @@ class Beacon:
                 seen = await prime.ask_as_user(here, HostSeen)
             except HocketError as error:
                 log.info("the prime does not know that this one hosts: %s", error)
+                if error.code is ErrorCode.UNKNOWN_KIND:
+                    return  # it is older than this, and closes the connection each time
                 await asyncio.sleep(AGAIN_S)
                 continue
             log.debug("the prime sees this host at %s", seen.address)
