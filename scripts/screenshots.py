@@ -156,6 +156,7 @@ class _Pictures:
         person.control.company.take(events.Nearby((Neighbour("Emil", "living-room", "192.168.1.31:25566"),)))
         person.control._tick.stop()
         person.wait(lambda: not person.control._asked, "the last answer")
+        person.control._asked = True  # nothing asks any more: what is made up stays
         person.control._notice_over()
         page.address.setText(TOGETHER_ADDRESS)
         person.window.setFocus()

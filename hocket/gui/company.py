@@ -11,7 +11,7 @@ from hocket.client.together.together import TogetherState
 from hocket.core.address import HostPort
 from hocket.core.settings import P2PPORT
 from hocket.gui import texts
-from hocket.gui.notices import Notice
+from hocket.gui.notices import Notice, sentence
 from hocket.gui.togetherview import change_of_lead, invite_rows, together_view
 from hocket.gui.window import Window
 
@@ -58,7 +58,7 @@ class Company:
         """Something happened; what is not about friends is passed over."""
         match event:
             case events.Nearby():
-                self._page.show_nearby(event.friends, event.problem)
+                self._page.show_nearby(event.friends, sentence(event.problem))
             case events.Invited():
                 self._made[event.id] = event.invite
                 QGuiApplication.clipboard().setText(event.invite)

@@ -200,10 +200,11 @@ class Controller(QObject):
 
     def _take_snapshot(self, told: "Told") -> None:
         self._asked = False
-        self._draw(self.view.take_snapshot(told.snapshot, told.capabilities, told.heard))
+        self._draw(
+            self.view.take_snapshot(told.snapshot, told.capabilities, told.heard, is_following=told.is_following)
+        )
         self.operating.show_here(told.snapshot)
-        is_moving = told.heard is None or self.view.playing.is_playing
-        self.company.show(told.state, told.snapshot.user, is_moving=is_moving)
+        self.company.show(told.state, told.snapshot.user, is_moving=not self.view.friend_has_paused)
 
     def _draw(self, parts: Part) -> None:
         if Part.SESSION in parts:
@@ -396,6 +397,7 @@ class Told(msgspec.Struct, frozen=True):
     capabilities: frozenset[Capability]
     state: TogetherState
     heard: Heard | None
+    is_following: bool
 
 
 def _told(engine: Engine) -> Told:
@@ -404,8 +406,8 @@ def _told(engine: Engine) -> Told:
     heard = None
     if found is not None:
         own = next((one.buffer_s for one in state.members if one.name == snapshot.user), None)
-        heard = Heard(state.following, *found, own, state.reach)
-    return Told(snapshot, engine.capabilities, state, heard)
+        heard = Heard("" if state.hosting else state.following, *found, own, state.reach)
+    return Told(snapshot, engine.capabilities, state, heard, engine.together.is_following)
 
 
 def _has_current(engine: Engine) -> bool:

@@ -80,6 +80,7 @@ class Invites(QWidget):
         for part in (self.uses, self.uses.lineEdit()):
             part.setAccessibleName(texts.INVITE_USES)
         self.uses.setToolTip(texts.INVITE_USES)
+        self.uses.lineEdit().setTextMargins(UNIT, 0, 0, 0)
         self.uses.setRange(1, MOST_USES)
         self.uses.valueChanged.connect(self._say_friends)
         self._say_friends(1)

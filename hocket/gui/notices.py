@@ -29,8 +29,8 @@ def notice_of(code: str, text: str, hint: str = "") -> Notice:
     """An error in the window's words: a title by its code, the engine's text, what to do."""
     said = texts.HINTS.get(code, hint)
     title = texts.TITLES.get(code, texts.TITLE_OTHER)
-    first = "" if text.lower() == title.lower() else _sentence(text)
-    return Notice(title, f"{first} {_sentence(said)}".strip(), Tone.BAD)
+    first = "" if text.lower() == title.lower() else sentence(text)
+    return Notice(title, f"{first} {sentence(said)}".strip(), Tone.BAD)
 
 
 def error_notice(error: HocketError) -> Notice:
@@ -40,7 +40,8 @@ def error_notice(error: HocketError) -> Notice:
     return notice_of(error.code.value, error.text, error.hint)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """With a capital at its beginning and a full stop at its end."""
     if not text:
         return ""
     text = text[0].upper() + text[1:]

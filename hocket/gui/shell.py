@@ -169,6 +169,10 @@ class Shell(QWidget):
         if not button.isHidden():
             self.pages.setCurrentIndex(list(self.side.buttons).index(name))
             button.setChecked(True)
+            # Else Qt gives the keyboard to whatever stands next, and a space that is to pause presses that.
+            page = self.songs.table if name == texts.SONGS else self.pages.currentWidget()
+            if page is not None:
+                page.setFocus()
 
     def go_to_page(self, name: str) -> None:
         """Show it to somebody who came by a key: what they most likely want has the focus."""

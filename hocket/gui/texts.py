@@ -225,6 +225,9 @@ def with_friend(host: str) -> str:
     return f"with {host}"
 
 
+WITH_FRIENDS = "with friends"
+
+
 def host_paused(host: str) -> str:
     return f"{host} has paused"
 

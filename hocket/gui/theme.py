@@ -139,8 +139,7 @@ QComboBox, QSpinBox {{ background: {p.raised}; border: 1px solid {p.line}; borde
 QComboBox:hover, QSpinBox:hover {{ border-color: {p.muted}; }}
 QComboBox:focus, QSpinBox:focus {{ border: 2px solid {p.accent}; padding: 0 11px; min-height: 36px; }}
 QSpinBox, QSpinBox:focus {{ padding: 0; }}
-QSpinBox QLineEdit, QSpinBox QLineEdit:focus {{ background: transparent; border: none; padding: 0 0 0 8px;
-    min-height: 0; }}
+QSpinBox QLineEdit, QSpinBox QLineEdit:focus {{ background: transparent; border: none; padding: 0; min-height: 0; }}
 QComboBox::drop-down {{ border: none; width: 24px; }}
 QComboBox::down-arrow, QSpinBox::down-arrow {{ image: url("@down@"); width: 10px; height: 10px; }}
 QSpinBox::up-arrow {{ image: url("@up@"); width: 10px; height: 10px; }}

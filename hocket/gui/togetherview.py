@@ -130,7 +130,7 @@ def together_view(state: TogetherState, me: str, *, may_host: bool, is_moving: b
         mine = next((one for one in state.members if one.name == me), None)
         own = Peer(texts.YOU, state.offset_ms)
         if mine is not None:
-            own = msgspec.structs.replace(own, round_trip_ms=mine.round_trip_ms, buffer_s=mine.buffer_s)
+            own = msgspec.structs.replace(_peer(mine), name=texts.YOU, offset_ms=state.offset_ms)
         leader = Peer(state.following, leads=True, via=reach_text(state.reach))
         said = texts.following(state.following) if is_moving else texts.host_paused(state.following)
         return Together(may_host, "", state.following, (leader, own, *map(_peer, others)), said)
@@ -138,6 +138,8 @@ def together_view(state: TogetherState, me: str, *, may_host: bool, is_moving: b
 
 
 def _peer(one: Member, *, can_be_sent_away: bool = False) -> Peer:
+    if not one.round_trip_ms:  # has not told how it is
+        return Peer(one.name, can_be_sent_away=can_be_sent_away)
     return Peer(one.name, one.offset_ms, one.round_trip_ms, one.buffer_s, can_be_sent_away=can_be_sent_away)
 
 

@@ -108,7 +108,10 @@ def playing(snapshot: Snapshot) -> Playing:
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What comes from a friend: whose music, the track and the frame that is heard, music ahead, by which way."""
+    """What comes from a friend: whose music, the track and the frame that is heard, music ahead, by which way.
+
+    `host` is empty once this listener leads the group itself.
+    """
 
     host: str
     track: Track
@@ -129,14 +132,14 @@ def following(base: Playing, heard: Heard, *, is_moving: bool) -> Playing:
         artist=track.artist or texts.UNKNOWN_ARTIST,
         album=track.album,
         form=texts.sound_format(form.rate_hz, form.bits, form.is_float, form.channels),
-        status="" if is_moving else texts.host_paused(heard.host),
+        status="" if is_moving else texts.host_paused(heard.host) if heard.host else texts.PAUSED,
         position_s=form.seconds(heard.frame),
         length_s=track.duration_s,
         is_playing=is_moving,
         can_play=True,
         can_stop=True,
-        source=texts.SEPARATOR.join(filter(None, (heard.host, reach_text(heard.reach)))),
-        via=texts.with_friend(heard.host),
+        source=texts.SEPARATOR.join(filter(None, (heard.host or texts.YOU_ARE_HOST, reach_text(heard.reach)))),
+        via=texts.with_friend(heard.host) if heard.host else texts.WITH_FRIENDS,
         ahead="" if heard.buffer_s is None else texts.seconds_ahead(heard.buffer_s),
     )
 
@@ -185,7 +188,7 @@ class View:
         self.playing = Playing()
         self.notice: Notice | None = None
         self.is_following = False
-        self._heard_at = ("", 0)
+        self._heard: Heard | None = None
         self._still = 0
 
     @property
@@ -193,18 +196,19 @@ class View:
         return self.snapshot is not None and bool(self.snapshot.user)
 
     def take_snapshot(
-        self, snapshot: Snapshot, capabilities: frozenset[Capability], heard: Heard | None = None
+        self,
+        snapshot: Snapshot,
+        capabilities: frozenset[Capability],
+        heard: Heard | None = None,
+        *,
+        is_following: bool = False,
     ) -> Part:
-        """What the engine says that it is now; `heard`: from a friend."""
+        """What the engine says that it is now; `heard`: from a friend, nothing while that one has paused."""
         was_in, was_playing, before = self.is_logged_in, self.playing, self.capabilities
         self.snapshot, self.capabilities = snapshot, capabilities
         self.playing = playing(snapshot)
-        self.is_following = heard is not None
-        if heard is not None:
-            stands = (heard.track.id, heard.frame) == self._heard_at
-            self._still = self._still + 1 if stands else 0
-            self._heard_at = heard.track.id, heard.frame
-            self.playing = following(self.playing, heard, is_moving=self._still < STILL)
+        self.is_following = is_following
+        self._follow(heard)
         parts = Part.NOTHING
         if self.is_logged_in != was_in or capabilities != before:
             parts |= Part.SESSION
@@ -213,6 +217,24 @@ class View:
         if self.playing.entry_id != was_playing.entry_id:
             parts |= Part.QUEUE
         return parts
+
+    def _follow(self, heard: Heard | None) -> None:
+        before = self._heard
+        if not self.is_following:
+            self._heard = None
+        elif heard is not None:
+            stands = before is not None and (heard.track.id, heard.frame) == (before.track.id, before.frame)
+            self._still = self._still + 1 if stands else 0
+            self._heard = heard
+        elif before is not None:
+            self._still = STILL
+        if self._heard is not None:
+            self.playing = following(self.playing, self._heard, is_moving=self._still < STILL)
+
+    @property
+    def friend_has_paused(self) -> bool:
+        """Whether the one who is followed holds the music."""
+        return self._heard is not None and self._still >= STILL
 
     def take(self, event: events.Event) -> Part:
         """Something happened."""

@@ -175,10 +175,10 @@ class NoticeBar(QFrame):
     def __init__(self, look: Look, *, can_close: bool = False) -> None:
         super().__init__()
         self.setObjectName("notice")
-        row = QHBoxLayout(self)
+        row = self._row = QHBoxLayout(self)
         margins(row, 2 * UNIT, UNIT, UNIT, UNIT, gap=12)
         self._icon = Icon(look, "info", colour="text")
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._icon)
         words = QVBoxLayout()
         margins(words, 0, 0, 0, 0, gap=2)
         self.title = label(role="heading", wrap=True)
@@ -202,6 +202,8 @@ class NoticeBar(QFrame):
         self.title.setText(notice.title)
         self.text.setText(notice.text)
         self.text.setVisible(bool(notice.text))
+        where = Qt.AlignmentFlag.AlignTop if notice.text else Qt.AlignmentFlag.AlignVCenter
+        self._row.setAlignment(self._icon, where)
         self.setAccessibleName(f"{notice.title}. {notice.text}")
         restyle(self, "tone", notice.tone.value)
         self.show()

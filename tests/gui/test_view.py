@@ -175,12 +175,18 @@ def test_a_friends_music_that_stands_still_is_a_pause() -> None:
     view = View()
     nobody = msgspec.structs.replace(NOBODY, user="Someone")
     seen = []
-    for frame in (100, 200, 200, 200, 200, 300):
-        view.take_snapshot(nobody, frozenset(), Heard("Ada", TRACK, frame, 4.9, Reach(How.PUNCHED)))
+    for frame in (100, 200, 200, 200, 200, 300, 0, 400):
+        heard = Heard("Ada", TRACK, frame, 4.9, Reach(How.PUNCHED)) if frame else None
+        view.take_snapshot(nobody, frozenset(), heard, is_following=True)
         seen.append((view.playing.is_playing, view.playing.status))
-    assert seen == [*[(True, "")] * 4, (False, texts.host_paused("Ada")), (True, "")]
+    paused = (False, texts.host_paused("Ada"))
+    assert seen == [*[(True, "")] * 4, paused, (True, ""), paused, (True, "")]
     assert (view.playing.via, view.playing.ahead) == (texts.with_friend("Ada"), texts.seconds_ahead(4.9))
     assert texts.reach("punched", "") in view.playing.source
+    view.take_snapshot(nobody, frozenset(), Heard("", TRACK, 500), is_following=True)
+    assert (view.playing.via, view.playing.source) == (texts.WITH_FRIENDS, texts.YOU_ARE_HOST)
+    view.take_snapshot(nobody, frozenset())
+    assert view.playing.track is None
 
 
 @pytest.mark.parametrize(
