@@ -3,13 +3,18 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hocket.client import events
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
-from hocket.relay.invites import JoinAddress
+from hocket.relay.invites import Counted, JoinAddress, Scope
+from hocket.relay.keys import GroupId
+from hocket.relay.ledger import Account, sign_account
+from hocket.wire.messages.together import LedgerNews
 from tests.client.kit import WAIT_S
+from tests.client.strangers import admitted, stranger
 from tests.client.together_kit import Ear, ear, play
 from tests.kit.fakecluster import FakeCluster, Song, make_song
 
@@ -149,6 +154,33 @@ def test_a_successor_keeps_the_door_as_the_host_did(tmp_path: Path, song: Song) 
             await late.told.wait(events.Playing)
             assert heir.engine.together.invites()[1].uses_left == 1
             assert len(JoinAddress.parse(heir.engine.together.invite()).places) == 1
+
+    asyncio.run(run())
+
+
+def test_a_friend_that_keeps_the_hosts_books_is_thrown_out(tmp_path: Path, song: Song) -> None:
+    async def run() -> None:
+        async with (
+            FakeCluster(song) as cluster,
+            ear(cluster, tmp_path, "host") as host,
+            ear(cluster, tmp_path, "villain") as villain,
+        ):
+            at = HostPort.parse(await play(host, song))
+            host.engine.together.invite()
+            (before,) = host.engine.together.invites()
+            assert villain.engine._cluster is not None
+            wallet = villain.engine._cluster.wallet
+            async with stranger(at) as one:
+                group = GroupId((await admitted(one, wallet)).group)
+                mine = Counted(bytes.fromhex(before.id), 1 << 40, 200, Scope.CONTROL)
+                one.say(LedgerNews(account=msgspec.msgpack.encode(sign_account(Account(group, 0, mine), wallet.sign))))
+                said = await one.thrown_out()
+                assert said is None or "keeps its door" in said.text
+            async with stranger(at) as one:
+                await admitted(one, wallet)
+                one.say(LedgerNews(house=b"nonsense"))
+                await one.thrown_out()
+            assert [one.uses_left for one in host.engine.together.invites()] == [1]
 
     asyncio.run(run())
 
