@@ -3,16 +3,24 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
+from hocket.adapters.peers import PeerLink
 from hocket.client import events
+from hocket.client.together.circle import FEW_MEMBERS, SELDOM
+from hocket.client.together.hall import Friend
 from hocket.client.together.party import Party
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
-from hocket.relay.invites import JoinAddress
+from hocket.core.ids import UserName
+from hocket.relay.invites import JoinAddress, Scope
+from hocket.relay.keys import PeerId, peer_id
+from hocket.wire.message import Message
 from hocket.wire.messages.reach import HostHere
+from hocket.wire.messages.together import Members, Report
 from tests.client.kit import WAIT_S
 from tests.client.together_kit import Ear, ear, play
 from tests.kit.fakecluster import USER, FakeCluster, make_song
@@ -85,5 +93,34 @@ def test_who_was_sent_away_is_not_even_dialled(tmp_path: Path) -> None:
             await friend.engine.together.join(str(NOWHERE))
         assert caught.value.code is ErrorCode.NOT_ALLOWED
         assert (party.server.turned_away, len(party.server.links)) == (turned_away, links)
+
+    with_host(tmp_path, test)
+
+
+class Spoken:
+    """As much of a PeerLink as a hall speaks to."""
+
+    def __init__(self, is_carried: bool) -> None:
+        self.is_carried = is_carried
+        self.heard: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        self.heard.append(message)
+
+
+def test_a_large_group_does_not_fill_the_way_through_the_prime(tmp_path: Path) -> None:
+    async def test(host: Ear, friend: Ear, party: Party) -> None:
+        links = [Spoken(is_carried) for is_carried in (True, False)]
+        for number, link in enumerate(links):
+            key = bytes([number]) * 32
+            one = Friend(cast(PeerLink, link), UserName(USER), key, peer_id(key), Scope.LISTEN, None, False, 0)
+            party.hall._friends[one.id] = one
+        for number in range(FEW_MEMBERS + 1):
+            party.members[PeerId(f"{number}")] = Report(f"{number}", "somebody", "", 0, 0, 0)
+        for _ in range(SELDOM):
+            party.tell_members()
+        party.hall._friends.clear()
+        carried, near = (sum(isinstance(message, Members) for message in link.heard) for link in links)
+        assert (carried, near) == (1, SELDOM)
 
     with_host(tmp_path, test)

@@ -24,6 +24,10 @@ from hocket.relay.queue import Queue, sign_queue
 from hocket.relay.timeline import Line, SignedLine, Timeline, Verdict, sign_line
 from hocket.wire.messages.together import LineNews, Members, QueueNews, ReignNews, Report, Wish
 
+FEW_MEMBERS = 32
+SELDOM = 10
+"""More members than so many go through the prime each tenth time only: they would fill the way of the clock."""
+
 
 class Circle:
     """Base of `Party`, which talks with friends over links; its hooks are for `Host` and `Follower`."""
@@ -41,6 +45,7 @@ class Circle:
         self.path: tuple[str, ...] = ()
         self.upload_bps = 0
         self._signed: dict[tuple[int, int], bytes] = {}
+        self._told_members = 0
 
     # -- the group
 
@@ -145,7 +150,10 @@ class Circle:
         """Who is here, to everybody; and who would succeed me."""
         own = Report(self.id, self.name, "", 0, 0, 0, self.key)
         self.members[self.id] = own
-        self.hall.broadcast(Members(tuple(self.members.values())))
+        self._told_members += 1
+        is_large = len(self.members) > FEW_MEMBERS and self._told_members % SELDOM
+        tell = self.hall.tell_in_reach if is_large else self.hall.broadcast
+        tell(Members(tuple(self.members.values())))
         able = [f for f in self.hall.friends if f.serves is not None]
         able.sort(key=lambda f: f.report.round_trip_us if f.report is not None else 1 << 30)
         before = self.succession.reign

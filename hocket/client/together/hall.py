@@ -136,6 +136,12 @@ class Hall:
             if friend.link is not but:
                 friend.link.send(message)
 
+    def tell_in_reach(self, message: Message) -> None:
+        """Tell all friends but those whom the prime carries it to."""
+        for friend in self.friends:
+            if not friend.link.is_carried:
+                friend.link.send(message)
+
     # -- requests for music
 
     def asked(self, friend: Friend, message: Message, correlation: int, at_ns: int) -> Message | None:
