@@ -21,6 +21,9 @@ SLICE_BYTES = 64 * 1024
 TURN_BYTES = 1024 * 1024
 """What one listener may send before the others get their turn."""
 
+BULK_TURN_BYTES = 256 * 1024
+"""The same where everybody takes all that they can get, and encryption makes it milliseconds."""
+
 KEPT_SLICES = 4
 """Where few are served fast, what a full socket did not take is not read again; with many it makes no difference."""
 
@@ -89,8 +92,9 @@ class Outbox:
         """Send until the socket is full or a turn is over. Returns the bytes sent; puts the files of
         finished pieces into `done`. BlockingIOError and its TLS kin never come out of here."""
         sent_bytes = 0
+        turn_bytes = BULK_TURN_BYTES if isinstance(sock, BulkTls) else TURN_BYTES
         try:
-            while self._queue and sent_bytes < TURN_BYTES:
+            while self._queue and sent_bytes < turn_bytes:
                 item = self._queue[0]
                 if isinstance(item, Piece):
                     before_bytes = item.left_bytes
