@@ -48,7 +48,7 @@ class Playout:
 
     def __init__(self, rate_hz: int, learnt: float = 0.0) -> None:
         self.ratio = 1.0
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
         self._integral = min(I_LIMIT, max(-I_LIMIT, learnt))
         self._recent: deque[float] = deque(maxlen=3)
         self._noise_s = 0.0
@@ -79,7 +79,7 @@ class Playout:
         latency_s: of the output. A point counts what the device holds at its nominal rate; that is made good
         here. drift: how much faster the group's clock runs than this machine's (1e-6 is 1 ppm).
         """
-        queued_s = frames * (1.0 + self._integral) / self._rate_hz
+        queued_s = frames * (1.0 + self._integral) / self.rate_hz
         return round((queued_s + latency_s * (self._integral - drift)) * NS_PER_S)
 
     def anchored(self) -> None:
@@ -98,7 +98,7 @@ class Playout:
 
         Sets `ratio`. now_s: monotonic seconds.
         """
-        error_s = error_frames / self._rate_hz
+        error_s = error_frames / self.rate_hz
         self._recent.append(error_s)
         if self._is_lost():
             return Verdict.REANCHOR

@@ -12,6 +12,8 @@ from hocket.core.clock import NS_PER_S
 from hocket.core.errors import HocketError
 
 TAKE_BYTES = 256 * 1024
+PLAN_NS = 8 * NS_PER_S
+"""A track of another format is planned no sooner than so long ahead."""
 
 
 class Source(Protocol):
@@ -52,6 +54,7 @@ class Feed:
         self._unfit: Entry | None = None  # what comes next, but cannot be played
         self._rest = memoryview(b"")  # taken from the last voice, not accepted by the output yet
         self._held = False
+        self._planned: Moment | None = None  # the next one, of another format
 
     @property
     def heard(self) -> Voice:
@@ -79,14 +82,31 @@ class Feed:
         frame = point.frame - voice.offset
         return Moment(voice.entry.track.id, voice.format.rate_hz, frame, point.monotonic_ns, point.line)
 
-    def coming(self, now: Moment) -> Moment | None:
-        """When the second one will be heard, if it is in the output and the first is heard now."""
-        if len(self.voices) < 2 or now.track != self.heard.entry.track.id:
+    def coming(self, now: Moment, apart_ns: int | None = None) -> Moment | None:
+        """When the next one will be heard, if that is known and the first is heard now.
+
+        One of the same format is in the output already; one of another needs the output opened anew, and is
+        planned for apart_ns after the end of the first, some seconds ahead.
+        """
+        self._planned = None
+        if now.track != self.heard.entry.track.id:
             return None
-        voice = self.voices[1]
-        frames = voice.anchor + voice.offset - (now.frame + self.heard.offset)
-        at_ns = now.at_ns + frames * NS_PER_S // now.rate_hz
-        return Moment(voice.entry.track.id, voice.format.rate_hz, voice.anchor, at_ns)
+        if len(self.voices) > 1:
+            voice = self.voices[1]
+            frames = voice.anchor + voice.offset - (now.frame + self.heard.offset)
+            at_ns = now.at_ns + frames * NS_PER_S // now.rate_hz
+            return Moment(voice.entry.track.id, voice.format.rate_hz, voice.anchor, at_ns)
+        voice, frames = self.following or self.heard, self.heard.fetch.track.frames - now.frame
+        at_ns = now.at_ns + frames * NS_PER_S // now.rate_hz + (apart_ns or 0)
+        if apart_ns is None or voice.format == self.heard.format or at_ns > now.at_ns + PLAN_NS:
+            return None
+        self._planned = Moment(voice.entry.track.id, voice.format.rate_hz, 0, at_ns)
+        return self._planned
+
+    def start_of(self, entry: Entry | None) -> int | None:
+        """When the next one was planned to be heard."""
+        planned, self._planned = self._planned, None
+        return planned.at_ns if planned is not None and entry is not None and planned.track == entry.track.id else None
 
     # -- what is in it
 

@@ -183,10 +183,10 @@ class Player:
         point = self._output.device_time() if self._output is not None and not self._opening else None
         return self._feed.moment(point) if point is not None and self.state is State.PLAYING else None
 
-    def coming(self) -> Moment | None:
-        """When the next track will be heard, if it is in the output already."""
+    def coming(self, apart_ns: int | None = None) -> Moment | None:
+        """When the next track will be heard, if that is known; see `Feed.coming`."""
         now = self.moment()
-        return None if now is None else self._feed.coming(now)
+        return None if now is None else self._feed.coming(now, apart_ns)
 
     def reading(self) -> Reading:
         if not self._feed.voices:
@@ -374,7 +374,9 @@ class Player:
                 return
             self._tell(events.Ended(last.heard(last.end_frame), last.stalls, complete=True))
             self._feed.end(last)
-            await self._go_on(None if last.is_partial else self._source.peek())
+            entry = None if last.is_partial else self._source.peek()
+            self._start_ns = self._feed.start_of(entry)
+            await self._go_on(entry)
 
     async def _take_lost(self, error: HocketError) -> None:
         """The device is gone: go on in another one, from the same place."""

@@ -12,6 +12,9 @@ from hocket.relay.timeline import NO_TRACK, Line, State, Timeline
 LEAST_LEAD_NS = 600_000_000
 LEAD_SLACK_NS = 300_000_000
 
+REOPEN_NS = 600_000_000
+"""Between two tracks of different formats: time for everybody to open the device anew."""
+
 MAX_LEAD_NS = 4_000_000_000
 """Whoever is further away than 1.85 s is late alone, instead of making everybody wait."""
 

@@ -6,6 +6,7 @@ from hocket.client.together.party import Party
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import TrackId
+from hocket.relay.conductor import REOPEN_NS
 from hocket.relay.timeline import State as LineState
 from hocket.wire.messages.together import Wish
 
@@ -77,6 +78,8 @@ class Baton:
             return
         following = self._party.store.reader(entry.track)
         if following is not None:
-            rate_hz = following.format.rate_hz
-            self._party.publish(self._party.conductor.follow_on(now_ns, lead, book.track.frames, entry.track, rate_hz))
+            rate_hz, end = following.format.rate_hz, book.track.frames
+            if following.format != book.track.format:
+                end += REOPEN_NS * line.rate_hz // (line.rate_div * NS_PER_S)
+            self._party.publish(self._party.conductor.follow_on(now_ns, lead, end, entry.track, rate_hz))
             self._party.publish_queue(self._party.queue.advance())

@@ -19,6 +19,7 @@ from hocket.client.together.party import Party
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import TrackId
+from hocket.relay.conductor import REOPEN_NS
 from hocket.relay.handover import Follow
 from hocket.relay.keys import PeerId
 from hocket.relay.queue import Entry as QueueEntry
@@ -157,8 +158,8 @@ class Host(Party):
             self.publish(self.conductor.issue(paused, now_ns))
 
     def _announce_next(self, now_ns: int) -> None:
-        """What is in the output already, and will be heard next."""
-        coming = self._player.coming()
+        """What is in the output already, or has the output opened anew, and will be heard next."""
+        coming = self._player.coming(REOPEN_NS if self.has_friends else None)
         if coming is None or self.timeline.after(now_ns) is not None:
             return
         self._book(coming.track)

@@ -361,6 +361,8 @@ class Store:
         supply = self._supplies[book.track.id] = Supply(book, form, frame, self)
         for name in self._links:
             supply.add_source(name)
+        while len(self._supplies) > Library.MAX_BOOKS:  # long played
+            self._spawn(self._supplies.pop(next(iter(self._supplies))).close())
         self._take_early(book)
         return supply
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from hocket.adapters.outputs import DeviceTime, Drained, Lost, Output, OutputEvent, Started, Underrun
 from hocket.audio.playout import FAR_S, Playout, Verdict
 from hocket.client import events
+from hocket.client.together.foresight import fetch_next, fetch_present, starting
 from hocket.client.together.groupclock import GroupClock
 from hocket.client.together.narrator import Narrator
 from hocket.client.together.spans import JUMP_S, Reader, Span, agree
@@ -34,15 +35,13 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.02
 QUEUE_NS = 300_000_000
-"""Written ahead of what the device holds: rides out a busy machine, and is less than any command's lead."""
+LEAST_AHEAD_NS = 500_000_000
+"""Written ahead of what the device holds, and of now: rides out a busy machine, and is less than any command's lead."""
 
 PREPARE_NS = 30_000_000
 PERIODS = 4
 """From the decision to start until the first frame: this, and a period of the device. A device that holds 150 ms
 is filled in about so many steps; what is planned for a step that has gone by is late by up to a step."""
-
-AHEAD_NS = 300_000_000
-"""What will be heard first, from the first answer about the time on."""
 
 PREBUFFER_S = 0.2
 UPCOMING_NS = 2 * NS_PER_S
@@ -179,6 +178,7 @@ class TimedPlayer:
             self._go_on(now_ns)
         elif not self._spans:
             self._try_start(now_ns)
+        fetch_next(self.timeline, self._readers, line.group(now_ns))
         self._narrator.look(self.timeline.at(line.group(now_ns)), self.heard(), self._source(), now_ns)
 
     # -- starting
@@ -189,14 +189,10 @@ class TimedPlayer:
         assert timeline is not None
         latency_ns = round(self._output.latency_s * NS_PER_S) if self._output is not None else 0
         soonest_ns = clock.group(now_ns + PREPARE_NS + latency_ns + latency_ns // PERIODS)
-        line = timeline.at(soonest_ns)
-        if line is None or line.state is not State.PLAYING:
-            line = timeline.after(soonest_ns)
-            if line is None or line.state is not State.PLAYING or line.t0_ns > soonest_ns + UPCOMING_NS:
-                return
-            frame = line.m0_frames
-        else:
-            frame = -(-line.position(soonest_ns) // 1)
+        line = starting(timeline, self._readers, soonest_ns, soonest_ns + UPCOMING_NS)
+        if line is None:
+            return
+        frame = line.m0_frames if line.t0_ns > soonest_ns else -(-line.position(soonest_ns) // 1)
         reader = self._readers(line.track)
         if reader is None or frame >= reader.track.frames:
             return
@@ -211,14 +207,11 @@ class TimedPlayer:
     def _fetch_ahead(self, now_ns: int) -> None:
         """Have the music fetched and the device opened while the clock is still being learnt."""
         clock = self._clock.guess
-        line = self.timeline.at(clock.group(now_ns + AHEAD_NS)) if self.timeline is not None and clock else None
-        if self._spans or clock is None or line is None or line.state is not State.PLAYING:
+        if self._spans or clock is None or self.timeline is None or self._opening is not None:
             return
-        reader = self._readers(line.track)
+        reader = fetch_present(self.timeline, self._readers, clock.group(now_ns))
         if reader is not None:
-            reader.want(min(line.position_frames(clock.group(now_ns + AHEAD_NS)), reader.track.frames - 1))
-            if self._opening is None:
-                self._has_output(reader.format)
+            self._has_output(reader.format)
 
     def _has_output(self, form: AudioFormat) -> bool:
         if self._output is not None and self._output.format == form:
@@ -249,7 +242,7 @@ class TimedPlayer:
 
         self._stretch = Stretch(form)
         self._stretch.anchor(frame, fade=self._fade)
-        if self._playout is None:
+        if self._playout is None or self._playout.rate_hz != form.rate_hz:
             self._playout = Playout(form.rate_hz, self.learnt)
         self._playout.anchored()
         self._fade = False
@@ -364,7 +357,8 @@ class TimedPlayer:
         assert self._output is not None
         assert self._clock.line is not None
         assert self.timeline is not None
-        until_ns = self._clock.line.group(now_ns) + QUEUE_NS + round(self._output.latency_s * NS_PER_S)
+        ahead_ns = max(LEAST_AHEAD_NS, QUEUE_NS + round(self._output.latency_s * NS_PER_S))
+        until_ns = self._clock.line.group(now_ns) + ahead_ns
         if now_ns < self._start_ns:
             until_ns += self._start_ns - now_ns
         while True:
