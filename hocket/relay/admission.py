@@ -17,6 +17,9 @@ MAX_ADDRESSES = 1_024
 RETURN_S = 60
 """Who was in comes in again for so long, whatever became of the invite: a lost connection is no leave-taking."""
 
+AWAY_S = 10
+"""Who was sent away is told so again for so long: had it missed why, it would come back by itself at once."""
+
 MAX_FRIENDS = 256
 MAX_BANS = 256
 
@@ -100,6 +103,7 @@ class GuestList:
         self._guests: dict[PeerId, Guest] = {}
         self._banned: dict[UserName, int] = {}
         self._returning: dict[PeerId, tuple[Scope, int]] = {}  # rights, until when
+        self._away: dict[PeerId, int] = {}
 
     @property
     def guests(self) -> tuple[Guest, ...]:
@@ -129,8 +133,8 @@ class GuestList:
     def check_visit(self, user: UserName, key: bytes, token: bytes | None, now_s: int) -> Scope:
         """Whether somebody would be let in now, and with which rights. An invite counts as used.
 
-        Raises HocketError: NOT_ALLOWED for the host itself, the banned, and strangers where an invite is
-        needed; INVITE_REFUSED; NODE_FULL.
+        Raises HocketError: NOT_ALLOWED for the host itself, the banned, who was sent away, and strangers
+        where an invite is needed; INVITE_REFUSED; NODE_FULL.
         """
         if key == self._host_key:
             raise HocketError("you are hosting this session", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
@@ -138,6 +142,8 @@ class GuestList:
             raise HocketError(
                 "the host does not want you here now", code=ErrorCode.NOT_ALLOWED, hint="ask the host in person"
             )
+        if self._away.get(peer_id(key), 0) > now_s:
+            raise HocketError("the host has sent you away", code=ErrorCode.NOT_ALLOWED)
         if len(self._guests) >= MAX_FRIENDS and peer_id(key) not in self._guests:
             raise HocketError(f"{MAX_FRIENDS} friends are listening already", code=ErrorCode.NODE_FULL)
         return self._scope(user, key, token, now_s)
@@ -165,8 +171,13 @@ class GuestList:
         if guest is not None:
             self._returning[peer] = guest.scope, now_s + RETURN_S
 
-    def send_away(self, peer: PeerId) -> None:
-        """A friend has to go; it comes in again only as anybody does."""
+    def send_away(self, peer: PeerId, now_s: int) -> None:
+        """A friend has to go; after AWAY_S it comes in again as anybody does."""
+        self._forget(peer)
+        self._away = {one: until_s for one, until_s in self._away.items() if until_s > now_s}
+        self._away[peer] = now_s + AWAY_S
+
+    def _forget(self, peer: PeerId) -> None:
         self._guests.pop(peer, None)
         self._returning.pop(peer, None)
 
@@ -196,7 +207,7 @@ class GuestList:
         self._banned[user] = now_s + for_s
         out = tuple(guest for guest in self._guests.values() if guest.user == user)
         for guest in out:
-            self.send_away(guest.id)
+            self._forget(guest.id)
         return out
 
     def unban(self, user: UserName) -> None:

@@ -100,7 +100,7 @@ def test_who_came_by_a_withdrawn_invite_stays_until_sent_away(tmp_path: Path, so
             assert friend.engine.together.is_following
             assert host.engine.together.kick("Someone")
             assert "sent you away" in (await friend.told.wait(events.Error)).text
-            await refused(friend, invite, "withdrawn")
+            await refused(friend, invite, "withdrawn|sent you away")
 
     asyncio.run(run())
 

@@ -5,6 +5,7 @@ from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import UserName
 from hocket.relay.admission import (
+    AWAY_S,
     MAX_ADDRESSES,
     MAX_BANS,
     MAX_FRIENDS,
@@ -212,10 +213,23 @@ def test_who_was_sent_away_needs_an_invite_that_is_good() -> None:
     listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S)
     (counted,) = listed.book.counted(NOW_S)
     listed.book.revoke(counted.id)
-    listed.send_away(ANNA.id)
+    listed.send_away(ANNA.id, NOW_S)
     listed.left(ANNA.id, NOW_S)
+    with pytest.raises(HocketError, match="sent you away") as refused:
+        listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S + AWAY_S - 1)
+    assert refused.value.code is ErrorCode.NOT_ALLOWED
     with pytest.raises(InviteRefused, match="withdrawn"):
-        listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S)
+        listed.admit(UserName("Anna"), ANNA.key, shown, NOW_S + AWAY_S)
+
+
+def test_who_was_sent_away_does_not_come_back_by_itself() -> None:
+    """Where the reason was lost on the way, its client would try again at once."""
+    listed = guests()
+    listed.admit(UserName("Anna"), ANNA.key, None, NOW_S)
+    listed.send_away(ANNA.id, NOW_S)
+    with pytest.raises(HocketError, match="sent you away"):
+        listed.admit(UserName("Anna"), ANNA.key, None, NOW_S)
+    listed.admit(UserName("Anna"), ANNA.key, None, NOW_S + AWAY_S)
 
 
 def test_a_successor_lets_in_whom_the_host_had_let_in_and_nobody_who_was_banned() -> None:

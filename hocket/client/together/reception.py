@@ -140,6 +140,6 @@ class Reception:
             self._circle.guests.ban(UserName(name), self._circle.now_s, BAN_S)
         out = [friend for friend in self._circle.hall.friends if friend.name == name]
         for friend in out:
-            self._circle.guests.send_away(friend.id)
+            self._circle.guests.send_away(friend.id, self._circle.now_s)
             friend.link.close(HocketError("the host has sent you away", code=ErrorCode.NOT_ALLOWED))
         return bool(out)
