@@ -58,6 +58,11 @@ class Door:
         self._pending[connection] = now_ns
         return True
 
+    def said_hello(self, connection: Hashable, now_ns: int) -> None:
+        """It speaks: it has as long again to ask to be let in."""
+        if connection in self._pending:
+            self._pending[connection] = now_ns
+
     def greeted(self, connection: Hashable, address: str) -> None:
         """It said HELLO and was let in."""
         self._pending.pop(connection, None)

@@ -67,6 +67,9 @@ PACES = ((NS_PER_S, 100), (30 * NS_PER_S, 50))
 Denser does harm: in a queue that keeps the order a question waits for the one before.
 """
 
+OPENING_HASTE = 20
+"""So many times as often as the host's line allows for long, until the first pace is over."""
+
 SLOW_PER_S = 20
 """Afterwards: still 5 in a bucket, and 1 % of a core for 256 friends."""
 
@@ -345,9 +348,10 @@ class ClockSync:
 class ExchangeSchedule:
     """When to ask for the time: often at first (PACES), then SLOW_PER_S; `restart` after a step or a move."""
 
-    __slots__ = ("_start_ns", "next_ns")
+    __slots__ = ("_start_ns", "least_ns", "next_ns")
 
     def __init__(self, now_ns: int) -> None:
+        self.least_ns = 0  # from one question to the next: what the host's line allows
         self.restart(now_ns)
 
     def restart(self, now_ns: int) -> None:
@@ -361,5 +365,7 @@ class ExchangeSchedule:
             return False
         age_ns = now_ns - self._start_ns
         period_ns = NS_PER_S // next((pace for until_ns, pace in PACES if age_ns < until_ns), SLOW_PER_S)
+        is_opening = age_ns < PACES[0][0]
+        period_ns = max(period_ns, self.least_ns // (OPENING_HASTE if is_opening else 1))
         self.next_ns += ((now_ns - self.next_ns) // period_ns + 1) * period_ns
         return True

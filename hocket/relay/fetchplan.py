@@ -85,10 +85,14 @@ class FetchPlan:
     # sources
 
     def add(self, source: str, is_node: bool = False, first: int = 0, past: int | None = None) -> bool:
-        """Somebody who holds leaves [first, past) (None: all); False for one who has lied before."""
+        """Somebody who holds leaves [first, past) (None: all); False for one who has lied before.
+
+        `is_node`: a streaming node, or anybody else who shall be spared while others are in time.
+        """
         if source in self._banned:
             return False
         known = self._sources.setdefault(source, _Source(is_node))
+        known.is_node = is_node
         known.first, known.past = first, self.leaves if past is None else past
         return True
 
@@ -166,8 +170,8 @@ class FetchPlan:
 
     def _wanted(self) -> Iterator[int]:
         """Leaves of the next seconds that are not there. What a parent will push is left to it."""
-        ahead_ns = LEAST_LEAD_NS if self.is_pushed else LEAD_NS
-        past = min(self.leaves, self.position + ahead_ns // self._leaf_ns + 2)
+        ahead = LEAST_LEAD_NS // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
+        past = min(self.leaves, self.position + ahead)
         return (leaf for leaf in range(self.position, past) if leaf not in self._have)
 
     def _ask(self, leaf: int, short: bool, now_ns: int) -> Request | None:

@@ -211,6 +211,10 @@ class Succession:
         self._heard_ns = min(now_ns, self._heard_ns + asleep_ns)
         self._waiting_since_ns = min(now_ns, self._waiting_since_ns + asleep_ns)
 
+    def quiet_ns(self, now_ns: int) -> int:
+        """How long a host that is followed has not been heard."""
+        return now_ns - self._heard_ns if self.state is State.FOLLOWING else 0
+
     def on_roster(self, signed: SignedRoster) -> bool:
         """A roster came; True if it is the host's and newer (pass it on)."""
         known = self.reign.roster.roster

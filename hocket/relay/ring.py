@@ -41,8 +41,8 @@ class Ring:
         self._released = 0
         self._released_bytes = 0
 
-    def push(self, frame: bytes) -> None:
-        """Add a frame; friends see it with the next `release`. Raises ValueError for more than half the ring."""
+    def push(self, frame: bytes) -> int:
+        """Add a frame; friends see it with the next `release`. Its number. Raises ValueError for over half the ring."""
         if not 0 < len(frame) <= self.capacity_bytes // 2:
             raise ValueError(f"a frame of {len(frame)} bytes in a ring of {self.capacity_bytes}")
         self._frames[self._pushed] = frame, self._pushed_bytes
@@ -51,6 +51,7 @@ class Ring:
         while self._pushed_bytes - self._frames[self._oldest][1] > self.capacity_bytes:
             del self._frames[self._oldest]
             self._oldest += 1
+        return self._pushed - 1
 
     def release(self) -> None:
         """Let friends have all that was pushed: one burst."""
@@ -122,6 +123,14 @@ class Cursor:
         self.jumps = 0
         self.skipped_frames = 0
 
+    def will_send(self, number: int) -> bool:
+        """Whether a frame of the ring is still to come."""
+        return number >= self._number
+
+    def skip_to(self, number: int) -> None:
+        """Frames of the ring before that one are not needed."""
+        self._number = max(self._number, min(number, self._ring.live))
+
     def push_time(self, frame: bytes) -> None:
         """Answer a TIME question: ahead of everything but a frame that has begun."""
         self._time.append(frame)
@@ -155,6 +164,17 @@ class Cursor:
         if size > limit:
             buffers[-1] = memoryview(buffers[-1])[: limit - size]
         return buffers
+
+    def next_frame(self) -> Buffer | None:
+        """The next frame (or the rest of one), taken whole; None when there is nothing to send."""
+        self._keep_up()
+        self._offer = []
+        item = next(self._waiting(), None)
+        if item is None:
+            return None
+        self._begin(*item)
+        self._rest = None
+        return item[2]
 
     def next_bytes(self, limit: int) -> Buffer:
         """The same as one buffer; copies only where several frames are joined."""

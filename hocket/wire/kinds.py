@@ -121,6 +121,8 @@ class Kind(IntEnum):
     LISTENS = 194
     TRACK_NEWS = 195
     LEDGER_NEWS = 196
+    TIME_PACE = 197
+    HELD = 198
 
     # friends who cannot reach one another, by way of the prime: 208-219
     HOST_SEEN = 209

@@ -91,6 +91,11 @@ class Stranger:
         assert isinstance(transport, asyncio.ReadTransport)
         transport.pause_reading()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the connection is gone, as far as is known here."""
+        return self._writer.transport.is_closing()
+
     def close(self) -> None:
         self._writer.transport.abort()
 

@@ -95,8 +95,7 @@ class Wan:
             while (line := self._line(_START_TIMEOUT_S)) != "ready":
                 _, number, address, *enter = line.split()
                 self._addresses[int(number)], self._enter[int(number)] = address, enter
-                path = enter[1].removeprefix("--net=")
-                self._namespaces[int(number)] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                self._namespaces[int(number)] = os.open(self.namespace(int(number)), os.O_RDONLY | os.O_CLOEXEC)
         except BaseException:
             self.close()
             raise
@@ -110,6 +109,10 @@ class Wan:
     def address(self, host: int) -> str:
         """The host's own address on wan0."""
         return self._addresses[host]
+
+    def namespace(self, host: int) -> str:
+        """Path of the host's network namespace, for processes that stand on several hosts."""
+        return self._enter[host][1].removeprefix("--net=")
 
     def add_address(self, host: int, address: str) -> None:
         """One more IPv4 address of a host, of any subnet, reachable from every other host."""

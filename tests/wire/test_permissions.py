@@ -50,6 +50,8 @@ AMONG_FRIENDS = {
         "Wish",
         "Pulse",
         "Listens",
+        "Held",
+        "TimePace",
         "TrackNews",
     ),
 }

@@ -42,6 +42,12 @@ CARRIED = "the prime"
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 5.0
 _TCP_NOTSENT_LOWAT = 25
+_SO_MAX_PACING_RATE = 47
+_PACING_PERCENT = 85
+"""A piece of music that goes out at the speed of the line leaves gaps for the packets of other friends."""
+
+_SEGMENT_BYTES = 1448
+_HEADERS_BYTES = 52
 _TCP_USER_TIMEOUT_MS = 10_000
 
 M = TypeVar("M", bound=Message)
@@ -96,6 +102,8 @@ class PeerLink:
         self._correlation = 0
         self._writing = False
         self.is_server = server
+        self.is_dealt = False  # music goes out by `send_music` alone, so that many share a thin line
+        self.wire_bytes = 0  # sent, with what TCP and IP add
         self.patience = Patience()
         self.error: HocketError | None = None
         self.user_data: object = None
@@ -151,6 +159,30 @@ class PeerLink:
         """Queue a notice ahead of music."""
         self._push(codec.encode(message))
 
+    def send_frame(self, frame: bytes) -> None:
+        """`send` for a message that was encoded once for many."""
+        self._push(frame)
+
+    def deal(self, upload_bps: int) -> None:
+        """Many share this machine's thin line: see `send_music`; no friend is sent to faster than it carries."""
+        self.is_dealt = True
+        with contextlib.suppress(OSError):  # Linux only
+            self.sock.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, upload_bps * _PACING_PERCENT // 800)
+
+    def send_music(self) -> int:
+        """One piece of music, where it `is_dealt`: how many bytes; 0 if none waits, or the socket is still full."""
+        if self._stage is not _Stage.OPEN or self._cipher:
+            return 0
+        frame = self._next_music()
+        if frame is None:
+            return 0
+        try:
+            self._tls.write(frame)
+            self._send_cipher()
+        except OSError as error:
+            self._lost(error)
+        return len(frame)
+
     def send_time(self, message: Message) -> None:
         """Queue a time stamp ahead of everything."""
         if self._stage is _Stage.OPEN:
@@ -193,6 +225,15 @@ class PeerLink:
         """From now on push what the ring holds."""
         self._audio = Cursor(ring, behind_bytes)
 
+    def will_push(self, number: int) -> bool:
+        """Whether a frame of the ring is still to come."""
+        return self._audio is not None and self._audio.will_send(number)
+
+    def skip_to(self, number: int) -> None:
+        """Frames of the ring before that one are not needed."""
+        if self._audio is not None:
+            self._audio.skip_to(number)
+
     def detach(self) -> None:
         """Push no more music."""
         self._audio = None
@@ -232,6 +273,7 @@ class PeerLink:
             self._lost(None)
             return
         self.heard_ns = at_ns
+        self.wire_bytes += _HEADERS_BYTES  # acknowledged in a packet of its own, at worst
         self._incoming.write(data)
         try:
             self._advance()
@@ -333,16 +375,13 @@ class PeerLink:
             self._cipher += self._outgoing.read()
 
     def _next_frame(self) -> bytes | memoryview | None:
-        for cursor in (self._control, None, self._audio):
-            if cursor is None:
-                if self._bulk:
-                    return self._bulk.popleft()
-                continue
-            buffers = cursor.next_buffers(1 << 20)
-            if buffers:
-                cursor.consumed(len(buffers[0]))
-                return buffers[0]
-        return None
+        frame = self._control.next_frame()
+        return frame if frame is not None or self.is_dealt else self._next_music()
+
+    def _next_music(self) -> bytes | memoryview | None:
+        if self._bulk:
+            return self._bulk.popleft()
+        return self._audio.next_frame() if self._audio is not None else None
 
     def _send_cipher(self) -> bool:
         """Whether all that was encrypted is out."""
@@ -353,6 +392,7 @@ class PeerLink:
             except (BlockingIOError, InterruptedError):
                 sent = 0
             self._cipher = self._cipher[sent:]
+            self.wire_bytes += sent + _HEADERS_BYTES * (1 + sent // _SEGMENT_BYTES)
         self._want_write(bool(self._cipher))
         return not self._cipher
 

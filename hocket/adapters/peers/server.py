@@ -39,10 +39,16 @@ class PeerServer:
         self._timer: asyncio.TimerHandle | None = None
         self.address: HostPort | None = None
         self.turned_away = 0
+        self._past_bytes = 0
 
     @property
     def links(self) -> frozenset[PeerLink]:
         return frozenset(self._links)
+
+    @property
+    def wire_bytes(self) -> int:
+        """Sent to all so far."""
+        return self._past_bytes + sum(link.wire_bytes for link in self._links)
 
     async def start(self, at: HostPort) -> HostPort:
         """Listen there, or at the next free port. Raises HocketError (PORT_BUSY)."""
@@ -106,6 +112,7 @@ class PeerServer:
     # -- the links' owner
 
     def opened(self, link: PeerLink) -> None:
+        self._door.said_hello(link.sock, time.monotonic_ns())
         self._owner.opened(link)
 
     def took(self, link: PeerLink, message: Message, correlation: int, at_ns: int) -> Message | None:
@@ -113,7 +120,9 @@ class PeerServer:
 
     def closed(self, link: PeerLink, error: HocketError) -> None:
         self._door.gone(link.sock)
-        self._links.discard(link)
+        if link in self._links:
+            self._past_bytes += link.wire_bytes
+            self._links.discard(link)
         self._owner.closed(link, error)
 
     # -- inside

@@ -7,14 +7,17 @@ from hocket.adapters.clocks import random_bytes
 from hocket.adapters.peers import Owner, PeerIdentity, PeerLink, PeerServer, new_identity
 from hocket.client import events
 from hocket.client.cluster import Cluster
+from hocket.client.together.branches import Branches
 from hocket.client.together.groupclock import GroupClock
 from hocket.client.together.hall import Friend, Hall
 from hocket.client.together.passport import Passport
+from hocket.client.together.roll import Roll
 from hocket.client.together.supply import Store
 from hocket.client.together.values import decode, encode
 from hocket.core.errors import ErrorCode, ProtocolError
 from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, TrackId, node_id
 from hocket.relay.admission import GuestList
+from hocket.relay.allotment import question_ns, reports_per_s
 from hocket.relay.conductor import Conductor, lead_ns
 from hocket.relay.handover import Succession
 from hocket.relay.invites import InviteBook
@@ -22,11 +25,9 @@ from hocket.relay.keys import GROUP_ID_RANDOM_BYTES, GroupId, PeerId, group_id, 
 from hocket.relay.lineage import Reign, found
 from hocket.relay.queue import Queue, sign_queue
 from hocket.relay.timeline import Line, SignedLine, Timeline, Verdict, sign_line
-from hocket.wire.messages.together import LineNews, Members, QueueNews, ReignNews, Report, Wish
+from hocket.wire.messages.together import LineNews, Parents, QueueNews, ReignNews, Report, TimePace, Wish
 
-FEW_MEMBERS = 32
-SELDOM = 10
-"""More members than so many go through the prime each tenth time only: they would fill the way of the clock."""
+NS_PER_MS = 1_000_000
 
 
 class Circle:
@@ -43,9 +44,16 @@ class Circle:
         self.hall = Hall(self.server, self.store, self.clock.now_ns)
         self.members: dict[PeerId, Report] = {}
         self.path: tuple[str, ...] = ()
-        self.upload_bps = 0
         self._signed: dict[tuple[int, int], bytes] = {}
-        self._told_members = 0
+
+    @property
+    def upload_bps(self) -> int:
+        """What this line sends; 0: no limit is known."""
+        return self.hall.upload_bps
+
+    @upload_bps.setter
+    def upload_bps(self, upload_bps: int) -> None:
+        self.hall.upload_bps = upload_bps
 
     # -- the group
 
@@ -71,6 +79,9 @@ class Circle:
         self.guests = GuestList(self.key, InviteBook(self.group, keys), invite_only=invite_only)
         self.conductor = Conductor(self.timeline)
         self.path = (self.id,)
+        self.branches = Branches(self.id, self.hall)
+        self._roll = Roll(self.members)
+        self._pace_ms = 0
 
     @property
     def key(self) -> bytes:
@@ -146,20 +157,52 @@ class Circle:
         elif verdict is Verdict.OLD_EPOCH:
             link.send(ReignNews(encode(self.succession.reign)))
 
-    def tell_members(self) -> None:
-        """Who is here, to everybody; and who would succeed me."""
-        own = Report(self.id, self.name, "", 0, 0, 0, self.key)
-        self.members[self.id] = own
-        self._told_members += 1
-        is_large = len(self.members) > FEW_MEMBERS and self._told_members % SELDOM
-        tell = self.hall.tell_in_reach if is_large else self.hall.broadcast
-        tell(Members(tuple(self.members.values())))
+    # -- the host's care for its friends
+
+    def place(self, friend: Friend) -> bool:
+        """A newcomer: let the others know, and say where it gets the music; whether from here."""
+        if not self.is_hosting:
+            return True
+        self.tell_members(friend)
+        if friend.link.is_carried:
+            friend.link.send(Parents(self._relays()))
+            return True
+        return self.branches.add(friend)
+
+    def _relays(self) -> tuple[str, ...]:
+        """Friends whom one that has me through the prime alone may reach, to take the music from."""
+        return tuple(str(friend.serves) for friend in self.hall.friends if friend.serves is not None)[:8]
+
+    def tell_members(self, newcomer: Friend | None = None, passed_s: float = 0.0) -> None:
+        """Who is here, and how they are; who would succeed me; how often to ask for the time."""
+        self.members[self.id] = Report(self.id, self.name, "", 0, 0, 0, self.key)
+        for friend in self.hall.friends:
+            address = str(friend.serves) if friend.serves else ""
+            self.members.setdefault(friend.id, Report(friend.id, str(friend.name), address, 0, 0, 0, friend.key))
+        turns = passed_s * reports_per_s(self.hall.spare_bps, len(self.hall.friends))
+        news = self._roll.changes(self.members, turns)
+        if news is not None:
+            self.hall.broadcast(news, but=None if newcomer is None else newcomer.link)
+        if newcomer is not None:
+            newcomer.link.send(self._roll.whole())
+        self._name_successors()
+        self._tell_pace(newcomer)
+
+    def _name_successors(self) -> None:
         able = [f for f in self.hall.friends if f.serves is not None]
         able.sort(key=lambda f: f.report.round_trip_us if f.report is not None else 1 << 30)
         before = self.succession.reign
         self.succession.name_successors(tuple(f.key for f in able))
         if self.succession.reign is not before:
             self.hall.broadcast(ReignNews(encode(self.succession.reign)))
+
+    def _tell_pace(self, newcomer: Friend | None) -> None:
+        wanted_ms = question_ns(self.hall.spare_bps, len(self.hall.friends)) // NS_PER_MS
+        if not 3 * self._pace_ms <= 4 * wanted_ms <= 5 * self._pace_ms:
+            self._pace_ms = wanted_ms
+            self.hall.broadcast(TimePace(wanted_ms))
+        elif newcomer is not None:
+            newcomer.link.send(TimePace(self._pace_ms))
 
     # -- what hosts and followers do differently
 
@@ -168,9 +211,13 @@ class Circle:
 
     def friend_joined(self, friend: Friend) -> None:
         """After it was answered."""
+        if self.is_hosting:
+            friend.link.send(self.queue_news())
 
     def friend_left(self, friend: Friend) -> None:
         """It is gone."""
+        if self.is_hosting:
+            self.branches.remove(friend.id)
 
     def wish(self, friend: Friend, wish: Wish) -> None:
         """A friend who may wants something. Raises HocketError."""

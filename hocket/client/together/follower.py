@@ -14,12 +14,15 @@ from hocket.client.together.above import Above
 from hocket.client.together.approach import Approach
 from hocket.client.together.baton import Baton
 from hocket.client.together.hall import Friend
+from hocket.client.together.parents import Parents as ParentSearch
+from hocket.client.together.parents import address_of, path_by
 from hocket.client.together.party import Party
 from hocket.client.together.reach import Reach
 from hocket.client.together.seeking import Way
 from hocket.client.together.timed import OpenOutput, TimedPlayer
 from hocket.client.together.values import decode, encode
-from hocket.core.address import BadAddress, HostPort
+from hocket.core.address import HostPort
+from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError, Refused
 from hocket.relay.chunks import ChunkMismatch
 from hocket.relay.handover import Follow
@@ -28,7 +31,6 @@ from hocket.relay.invites import JoinAddress
 from hocket.relay.keys import PeerId
 from hocket.relay.lineage import Reign, accept, accept_from_invite
 from hocket.relay.timeline import State as LineState
-from hocket.relay.tree import is_path
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.together import (
@@ -42,6 +44,7 @@ from hocket.wire.messages.together import (
     ReignNews,
     Report,
     TimeIs,
+    TimePace,
     TrackNews,
     Wish,
 )
@@ -51,6 +54,12 @@ log = logging.getLogger(__name__)
 REPORT_S = 1.0
 PULSELESS_S = 2.0
 """Who passes music on passes the host's pulse on, unless both wait for one another."""
+REPORT_QUESTIONS = 4
+"""Where questions about the time are rare, reports are more so."""
+
+KNOCK_S = 0.2
+QUIET_NS = NS_PER_S // 2
+"""A host that was not heard for so long is asked for the time anew every KNOCK_S, whatever pace it set."""
 
 MAX_EARLY = 512
 RECONNECT_S = 0.3
@@ -87,12 +96,12 @@ class Follower(Party):
         self._on_over = on_over
         self._host: PeerLink | None = None
         self._host_at: HostPort | None = None
-        self._music: PeerLink | None = None
-        self._finding: asyncio.Task[None] | None = None
+        self._parents = ParentSearch(self._enter_at, self._fed_by)
         self._reconnecting: asyncio.Task[None] | None = None
         self._clocker: asyncio.Task[None] | None = None
         self._next_report_s = 0.0
         self._pulse_s = 0.0
+        self._report_every_s = REPORT_S
         self._is_over = False
         self._token = b""
         self._approach = Approach(cluster, tell, self._come_in)
@@ -205,10 +214,12 @@ class Follower(Party):
 
     async def _ask_time(self, link: PeerLink) -> None:
         while True:
+            if hasattr(self, "succession") and self.succession.quiet_ns(time.monotonic_ns()) > QUIET_NS:
+                self.clock.hurry()
             wait_s = self.clock.ask(link)
             if link.is_closed:
                 return
-            await asyncio.sleep(max(wait_s, CARRIED_ASK_S) if link.is_carried else wait_s)
+            await asyncio.sleep(max(wait_s, CARRIED_ASK_S) if link.is_carried else min(wait_s, KNOCK_S))
 
     def opened(self, link: PeerLink) -> None:
         above = link.user_data
@@ -221,7 +232,7 @@ class Follower(Party):
         above = link.user_data
         if isinstance(above, Above) and above.is_host:
             if hasattr(self, "succession"):
-                self.succession.heard(at_ns)
+                self.succession.heard(time.monotonic_ns())  # what was lost and sent again came long after its stamp
             self.clock.take(answer, at_ns)
             if not self.timed.is_sounding:
                 self.timed.changed()
@@ -243,71 +254,67 @@ class Follower(Party):
                 self._take_members(message)
             case Parents() if above.is_host:
                 self._take_parents(message)
+            case TimePace() if above.is_host:
+                self.clock.pace(message.question_ms * NS_PER_S // 1000)
+                self._report_every_s = max(REPORT_S, REPORT_QUESTIONS * message.question_ms / 1000)
             case _:
                 super().from_above(link, message)
 
     def _take_pulse(self, link: PeerLink, above: Above, pulse: Pulse) -> None:
-        if above.is_host:
+        if above.is_host or link is self._music:
             self.succession.heard(time.monotonic_ns())
         if link is (self._music or self._host) and not self.is_hosting:
             self._pulse_s = time.monotonic()
             try:
-                self.path = (*self._check_path(pulse.path), self.id)
+                self.path = (*path_by(self.id, pulse.path), self.id)
             except ProtocolError as error:
                 log.warning("a loop of relays: leaving %s", above.at)
                 link.close(error)
                 return
             self.hall.broadcast(Pulse(pulse.number, self.path))
 
-    def _check_path(self, peers: tuple[str, ...]) -> tuple[PeerId, ...]:
-        path = tuple(PeerId(peer) for peer in peers)
-        if not is_path(self.id, path):
-            raise ProtocolError("I hear myself through you")
-        return path
-
     def _take_members(self, news: Members) -> None:
-        self.members = {PeerId(one.peer): one for one in news.members if one.key}
+        known = {} if news.whole else {peer: one for peer, one in self.members.items() if peer not in news.gone}
+        self.members = known | {PeerId(one.peer): one for one in news.members if one.key}
         host = self.members.get(self.succession.reign.claim.host)
         if host is not None and not host.address and self._host_at is not None:
             self.members[PeerId(host.peer)] = msgspec.structs.replace(host, address=str(self._host_at))
 
     def _take_parents(self, wish: Parents) -> None:
-        addresses = [at for text in wish.addresses if (at := _address(text)) is not None]
-        if self._finding is not None:
-            self._finding.cancel()
-        self._finding = asyncio.create_task(self._find_parent(addresses), name="find a parent")
+        self._parents.look_for([at for text in wish.addresses if (at := address_of(text)) is not None])
 
-    async def _find_parent(self, addresses: list[HostPort]) -> None:
-        for at in addresses:
-            link: PeerLink | None = None
-            try:
-                link, above = await self._connected(at, is_host=False)
-                admitted = await self._ask_in(link, listens=True)
-                ticket = self.passport.check(link, admitted.ticket, admitted.proof)
-                above.key, above.name = ticket.session_key, str(ticket.user)
-                self._check_path(admitted.path)
-            except HocketError as error:
-                log.info("%s is no parent: %s", at, error)
-                if link is not None:
-                    link.close()
-                continue
-            self._take_music_from(link, above)
-            return
-        self._take_music_from(None, None)
+    async def _enter_at(self, at: HostPort) -> tuple[PeerLink, Above]:
+        """Come in at a relay. Raises HocketError."""
+        link, above = await self._connected(at, is_host=False)
+        try:
+            admitted = await self._ask_in(link, listens=True)
+            ticket = self.passport.check(link, admitted.ticket, admitted.proof)
+            above.key, above.name = ticket.session_key, str(ticket.user)
+            path_by(self.id, admitted.path)
+        except BaseException:
+            link.user_data = None
+            link.close()
+            raise
+        return link, above
 
-    def _take_music_from(self, link: PeerLink | None, above: Above | None) -> None:
-        old, self._music = self._music, link
+    def _fed_by(self, old: Above | None, above: Above | None) -> None:
         self._pulse_s = time.monotonic()
-        if old is not None and isinstance(old.user_data, Above):
-            self.store.remove_link(old.user_data.id)
-            old.user_data = None
-            old.close()
+        if old is not None:
+            self.store.remove_link(old.id)
+        link = self._music
         if link is not None and above is not None:
             self.store.add_link(above.id, link)
             self._catch_up(link, above)
+        host = self._host.user_data if self._host is not None and link is not None else None
+        self.store.spare(host.id if isinstance(host, Above) else None)
         if self._host is not None:
             self._host.send(Listens(link is None))
         self._look_at_way()
+
+    @property
+    def _music(self) -> PeerLink | None:
+        """To the parent; None where the music comes from the host."""
+        return self._parents.link
 
     def lost_above(self, link: PeerLink, error: HocketError) -> None:
         above = link.user_data
@@ -319,9 +326,7 @@ class Follower(Party):
         if above.key:
             self.store.remove_link(above.id)
         if link is self._music:
-            self._music = None
-            if self._host is not None:
-                self._host.send(Listens(True))
+            self._parents.lost()
         elif link is self._host:
             self._host = None
             self._approach.lost()
@@ -359,7 +364,7 @@ class Follower(Party):
         self._look_at_way()
         now_s = time.monotonic()
         if now_s >= self._next_report_s:
-            self._next_report_s = now_s + REPORT_S
+            self._next_report_s = now_s + self._report_every_s
             self._report()
         is_led = self.succession.state is Succeeding.FOLLOWING
         if self._music is not None and is_led and now_s > self._pulse_s + PULSELESS_S:
@@ -400,7 +405,7 @@ class Follower(Party):
         self.publish_queue(self.queue.succeed(claim.epoch))
         self.hall.broadcast(ReignNews(encode(self.succession.reign)))
         for friend in self.hall.friends:
-            self.hall.listen(friend, True)
+            self.hall.turn(friend, self.branches.add(friend))
         self.tell(events.Moved(str(before or ""), "me", "the host is gone"))
         self._on_hosting(True)
         self.announce()
@@ -414,7 +419,7 @@ class Follower(Party):
     def announce(self) -> None:
         here = {friend.id for friend in self.hall.friends}
         for one in self.members.values():
-            at = _address(one.address)
+            at = address_of(one.address)
             if one.peer not in here and one.peer != self.id and at is not None:
                 self.start(self._show_reign(at))
 
@@ -432,7 +437,7 @@ class Follower(Party):
     def follow(self, decision: Follow) -> None:
         claim = decision.reign.claim
         host = self.members.get(claim.host)
-        at = _address(host.address) if host is not None else None
+        at = address_of(host.address) if host is not None else None
         if decision.yielded:
             self.hall.fetches = False
             self._on_hosting(False)
@@ -469,15 +474,15 @@ class Follower(Party):
 
     async def close(self) -> None:
         self._is_over = True
-        for task in (self._finding, self._reconnecting, self._clocker):
+        await self._parents.close()
+        for task in (self._reconnecting, self._clocker):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self._approach.close()
-        for link in (self._host, self._music):
-            if link is not None:
-                link.user_data = None
-                link.close()
+        if self._host is not None:
+            self._host.user_data = None
+            self._host.close()
         await self.timed.close()
         await super().close()
 
@@ -491,10 +496,3 @@ class Follower(Party):
         """Whom it follows; its own name once it hosts."""
         above = self._host.user_data if self._host is not None else None
         return above.name if isinstance(above, Above) else ""
-
-
-def _address(text: str) -> HostPort | None:
-    try:
-        return HostPort.parse(text)
-    except BadAddress:
-        return None

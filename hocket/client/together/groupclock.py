@@ -119,6 +119,14 @@ class GroupClock:
             link.send_time(AskTime(self._number))
         return max(0.0, (self._schedule.next_ns - time.monotonic_ns()) / NS_PER_S)
 
+    def pace(self, question_ns: int) -> None:
+        """The host's line carries no more than one question in so long."""
+        self._schedule.least_ns = question_ns
+
+    def hurry(self) -> None:
+        """Ask again at once: nothing was heard for a while."""
+        self._schedule.next_ns = time.monotonic_ns()
+
     def take(self, answer: TimeIs, at_ns: int) -> bool:
         """An answer came at at_ns; True: a clock had stepped."""
         sent_ns = self._open.pop(answer.number, None)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from hocket.core.errors import ErrorCode, HocketError, ProtocolError
 from hocket.core.ids import TrackId, UserName
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
+from hocket.relay.allotment import Purse, spare_bps
 from hocket.relay.chunks import LEAF_BYTES, LEAVES_PER_PAGE
 from hocket.relay.fetchplan import LEAD_NS
 from hocket.relay.invites import Scope
@@ -30,6 +31,7 @@ from hocket.wire.messages.together import (
     AskLeaf,
     AskManifest,
     AskPage,
+    Held,
     LeafIs,
     LeafNews,
     ManifestIs,
@@ -42,7 +44,10 @@ log = logging.getLogger(__name__)
 
 RING_BYTES = 4 * 1024 * 1024
 BEHIND_BYTES = 400 * 1024
-"""What a newcomer is given at once: two seconds of CD music, and less than would count as a backlog."""
+"""What a newcomer is given at once, at most: two seconds of CD music, and less than would count as a backlog."""
+
+THIN_LEAD_NS = 7 * NS_PER_S
+"""Over lines that are shared out every hop takes up to a second; LEAD_NS is to be left at the last one."""
 
 MAX_BRIEF_BYTES = 24 * 1024
 REMEMBER_NS = 12 * NS_PER_S
@@ -65,6 +70,7 @@ class Friend:
     listens: bool
     upload_bps: int
     report: Report | None = None
+    answered_ns: int = 0  # when it was last told the time
     is_told: bool = False  # its coming was told, so is its going; who only shows a claim is no listener
 
 
@@ -75,12 +81,15 @@ class Hall:
         self.server = server
         self.timeline: Timeline | None = None
         self.fetches = True  # what friends need and is not here is got from a streaming node
+        self.upload_bps = 0  # what this line sends; 0: no limit is known
         self._store = store
         self.now_ns = now_ns
         self._ring = Ring(RING_BYTES)
         self._bursts = Bursts(time.monotonic_ns())
+        self._purse = Purse(time.monotonic_ns())
         self._friends: dict[PeerId, Friend] = {}
-        self._pushed: OrderedDict[tuple[TrackId, int], int] = OrderedDict()
+        self._turns: deque[Friend] = deque()
+        self._pushed: OrderedDict[tuple[TrackId, int], tuple[int, int]] = OrderedDict()  # when; the frame in the ring
         self._fetching: dict[tuple[TrackId, int], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -95,9 +104,13 @@ class Hall:
         """Somebody who may; an earlier connection of the same login gives way."""
         old = self._friends.pop(friend.id, None)
         if old is not None:
+            self._turns.remove(old)
             old.link.user_data = None
             old.link.close(ProtocolError("you have connected anew"))
         self._friends[friend.id] = friend
+        self._turns.append(friend)
+        if self.upload_bps:
+            friend.link.deal(self.upload_bps)
         friend.link.user_data = friend
         self.server.admitted(friend.link)
 
@@ -108,7 +121,7 @@ class Hall:
         book = self._store.library.get(line.track) if line is not None else None
         if line is None or group_ns is None or book is None or book.check is None or book.track.format is None:
             return
-        due = leaves_of(book.track, book.track.format, line.position_frames(group_ns), LEAD_NS)
+        due = leaves_of(book.track, book.track.format, line.position_frames(group_ns), self.lead_ns)
         number = due.start // LEAVES_PER_PAGE
         page = book.check.page(number)
         if page is not None and len(book.vouched) <= MAX_BRIEF_BYTES:
@@ -118,31 +131,67 @@ class Hall:
         """Push it music from now on, or no longer; never through the prime."""
         friend.listens = listens = listens and not friend.link.is_carried
         if listens:
-            friend.link.attach(self._ring, BEHIND_BYTES)
+            friend.link.attach(self._ring, self._behind_bytes())
             friend.link.flush()
         else:
             friend.link.detach()
+
+    def turn(self, friend: Friend, listens: bool) -> None:
+        """It wants music from here, or no longer, in the middle of it: what it lacks it will ask for."""
+        if listens != friend.listens:
+            self.listen(friend, listens)
 
     def left(self, friend: Friend) -> bool:
         """Its connection is gone; False if a newer one took its place."""
         if self._friends.get(friend.id) is not friend:
             return False
         del self._friends[friend.id]
+        self._turns.remove(friend)
         return True
 
     def broadcast(self, message: Message, but: PeerLink | None = None) -> None:
         """Tell all friends."""
+        frame = codec.encode(message)
         for friend in self.friends:
             if friend.link is not but:
-                friend.link.send(message)
+                friend.link.send_frame(frame)
 
-    def tell_in_reach(self, message: Message) -> None:
-        """Tell all friends but those whom the prime carries it to."""
+    def pulse(self, message: Message, every_ns: int) -> None:
+        """A sign of life for those who get the music here; others have it from their parents.
+
+        Where nobody passes it on, an answer about the time is sign enough.
+        """
+        frame, now_ns = codec.encode(message), time.monotonic_ns()
         for friend in self.friends:
-            if not friend.link.is_carried:
-                friend.link.send(message)
+            if friend.listens and (self.upload_bps or friend.answered_ns < now_ns - every_ns):
+                friend.link.send_frame(frame)
 
-    # -- requests for music
+    def format_of(self, track: TrackId) -> AudioFormat | None:
+        """None while it is unknown."""
+        book = self._store.library.get(track)
+        return None if book is None else book.track.format
+
+    def stream_bps(self, otherwise: int) -> int:
+        """Of what plays now, or will be next."""
+        group_ns = self.now_ns()
+        line = self.timeline.at(group_ns) if self.timeline is not None and group_ns is not None else None
+        form = self.format_of(line.track) if line is not None else None
+        return otherwise if form is None else 8 * form.bytes_per_second
+
+    @property
+    def spare_bps(self) -> int:
+        """What music leaves of the line; 0: it is not limited."""
+        return spare_bps(self.upload_bps, sum(friend.listens for friend in self.friends), self.stream_bps(0))
+
+    @property
+    def lead_ns(self) -> int:
+        """How long before it is heard music goes out."""
+        return THIN_LEAD_NS if self.upload_bps else LEAD_NS
+
+    def _behind_bytes(self) -> int:
+        """From what is heard now on; a reader that is far behind would count as too slow."""
+        due = [self._pushed[key] for book, leaf in self._due() if (key := (book.track.id, leaf)) in self._pushed]
+        return min([BEHIND_BYTES, *(self._ring.behind_bytes(number) for _, number in due[:1])]) if due else 0
 
     def asked(self, friend: Friend, message: Message, correlation: int, at_ns: int) -> Message | None:
         """A friend asks for a manifest, a page or a leaf. Raises HocketError; ProtocolError cuts it off."""
@@ -161,13 +210,29 @@ class Hall:
             case AskLeaf():
                 book = self._known(message.track)
                 data = book.leaf(message.leaf)
-                if data is not None:
+                if self._is_coming(friend, message):
+                    friend.link.refuse(correlation, missing(message.track))  # no offence: it could not know
+                elif data is not None:
                     friend.link.reply_bulk(correlation, LeafIs(data))
                 elif not self.fetches:
                     raise missing(message.track)
                 else:
                     self._later(self._leaf(friend.link, correlation, book, message.leaf))
         return None
+
+    def held(self, friend: Friend, message: Held) -> None:
+        """It got what comes next elsewhere: a thin line goes on after that."""
+        pushed = self._pushed.get((message.track, message.leaf))
+        newest = next(reversed(self._pushed), None)
+        if pushed is not None:
+            friend.link.skip_to(pushed[1])
+        elif newest is not None and newest[0] == message.track and newest[1] < message.leaf:
+            friend.link.skip_to(self._ring.live)
+
+    def _is_coming(self, friend: Friend, asked: AskLeaf) -> bool:
+        """Whether it is on its way over a line that must not carry it twice."""
+        pushed = self._pushed.get((asked.track, asked.leaf))
+        return self.upload_bps > 0 and pushed is not None and friend.link.will_push(pushed[1])
 
     def _known(self, track: TrackId) -> Book:
         book = self._store.library.get(track)
@@ -212,13 +277,27 @@ class Hall:
         now_ns = time.monotonic_ns()
         if self._friends:
             self._push(now_ns)
-        if self._bursts.due(now_ns):
+        if self.upload_bps:
+            self._ring.release()
+            self._deal(now_ns)
+        elif self._bursts.due(now_ns):
             self._ring.release()
             for friend in self.friends:
                 friend.link.flush()
 
+    def _deal(self, now_ns: int) -> None:
+        """Share the line out, a piece a friend in turn: all at once would hold up every clock."""
+        self._purse.fill(self.upload_bps, self.server.wire_bytes, now_ns)
+        idle = 0
+        while self._purse.has_some and idle < len(self._turns):
+            friend = self._turns[0]
+            self._turns.rotate(-1)
+            size_bytes = friend.link.send_music()
+            self._purse.spend(size_bytes)
+            idle = 0 if size_bytes else idle + 1
+
     def _push(self, now_ns: int) -> None:
-        while self._pushed and next(iter(self._pushed.values())) < now_ns - REMEMBER_NS:
+        while self._pushed and next(iter(self._pushed.values()))[0] < now_ns - REMEMBER_NS:
             self._pushed.popitem(last=False)
         if not any(friend.listens for friend in self.friends):
             return
@@ -231,15 +310,14 @@ class Hall:
                 if self.fetches and key not in self._fetching and len(self._fetching) < MAX_WAITING:
                     self._fetch(book, leaf)
                 continue
-            self._pushed[key] = now_ns
-            self._ring.push(codec.encode(LeafNews(book.track.id, leaf, data)))
+            self._pushed[key] = now_ns, self._ring.push(codec.encode(LeafNews(book.track.id, leaf, data)))
 
     def _due(self) -> Iterable[tuple[Book, int]]:
-        """Leaves from what is heard now to LEAD_NS later."""
+        """Leaves from what is heard now to lead_ns later."""
         group_ns = self.now_ns()
         if self.timeline is None or group_ns is None:
             return
-        at_ns, until_ns = group_ns, group_ns + LEAD_NS
+        at_ns, until_ns = group_ns, group_ns + self.lead_ns
         while at_ns < until_ns:
             line, following = self.timeline.at(at_ns), self.timeline.after(at_ns)
             end_ns = until_ns if following is None else min(until_ns, following.t0_ns)
@@ -249,7 +327,7 @@ class Hall:
                     self._later(self._open(line.track))
                 elif book.track.format is not None and book.check is not None:
                     first = line.position_frames(at_ns)
-                    span_ns = (end_ns - at_ns) if line.state is State.PLAYING else LEAD_NS
+                    span_ns = (end_ns - at_ns) if line.state is State.PLAYING else self.lead_ns
                     form = book.track.format
                     yield from ((book, leaf) for leaf in leaves_of(book.track, form, first, span_ns))
             at_ns = end_ns + 1

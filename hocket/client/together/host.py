@@ -21,12 +21,10 @@ from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import TrackId
 from hocket.relay.conductor import REOPEN_NS
 from hocket.relay.handover import Follow
-from hocket.relay.keys import PeerId
 from hocket.relay.queue import Entry as QueueEntry
 from hocket.relay.queue import Queue
 from hocket.relay.timeline import Line, State
-from hocket.relay.tree import Move, Peer, Tree
-from hocket.wire.messages.together import Parents, Report, Wish
+from hocket.wire.messages.together import Wish
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,6 @@ JUMP_S = 0.002
 REMEASURE_NS = NS_PER_S
 RATE_DIV = 16
 LEARN_NS = 10 * NS_PER_S
-AMPLE_BPS = 1_000_000_000
 
 
 class Host(Party):
@@ -65,7 +62,6 @@ class Host(Party):
         self._measured_ns = 0
         self._run: tuple[int, int, int] | None = None  # (output line, frame, when): where a rate is learnt from
         self._busy_until_ns = 0
-        self._tree: Tree | None = None
         self.upload_bps = upload_bps
         self.found_group(invite_only=invite_only)
 
@@ -246,57 +242,6 @@ class Host(Party):
         if wish.what not in ("pause", "resume", "seek", "skip", "suggest"):
             raise HocketError(f"nobody knows how to {wish.what}", code=ErrorCode.USAGE)
         self._on_wish(wish)
-
-    # -- who passes on to whom
-
-    def friend_joined(self, friend: Friend) -> None:
-        if not self.is_hosting:
-            return  # it has handed over and is about to go
-        friend.link.send(self.queue_news())
-        if friend.link.is_carried:
-            self.members[friend.id] = Report(friend.id, str(friend.name), "", 0, 0, 0, friend.key)  # relays let it in
-        self.tell_members()
-        if friend.link.is_carried:
-            friend.link.send(Parents(self._relays()))
-            return
-        if self._tree is not None or self.upload_bps:
-            self._place(
-                lambda tree: tree.join(Peer(friend.id, (friend.upload_bps or AMPLE_BPS) if friend.serves else 0))
-            )
-
-    def friend_left(self, friend: Friend) -> None:
-        if self._tree is not None:
-            self._place(lambda tree: tree.leave(friend.id))
-
-    def _relays(self) -> tuple[str, ...]:
-        """Friends whom one that has me through the prime alone may reach, to take the music from."""
-        return tuple(str(friend.serves) for friend in self.hall.friends if friend.serves is not None)[:8]
-
-    def _place(self, change: Callable[[Tree], list[Move]]) -> None:
-        rate_bps = self._stream_bps()
-        if self._tree is None:
-            self._tree = Tree(Peer(self.id, self.upload_bps or AMPLE_BPS), rate_bps)
-        moves = change(self._tree)
-        for move in moves:
-            self._tell_parent(move.peer, move.parent)
-
-    def _tell_parent(self, peer: PeerId, parent: PeerId | None) -> None:
-        friend = self.hall.friend(peer)
-        if friend is None or self._tree is None:
-            return
-        if parent is None or parent == self.id:
-            friend.link.send(Parents(()))
-            return
-        wanted = [parent, *self._tree.backups(peer)]
-        serving = [self.hall.friend(one) for one in wanted if one != self.id]
-        addresses = tuple(str(one.serves) for one in serving if one is not None and one.serves is not None)
-        friend.link.send(Parents(addresses[:8]))
-
-    def _stream_bps(self) -> int:
-        line = self.timeline.at(time.monotonic_ns())
-        book = self.store.library.get(line.track) if line is not None else None
-        form = book.track.format if book is not None else None
-        return 8 * form.bytes_per_second if form is not None else 1_411_200
 
     # -- losing it
 

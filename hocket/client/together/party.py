@@ -17,6 +17,7 @@ from hocket.client.together.reception import Reception
 from hocket.client.together.steward import Steward
 from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
+from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
 from hocket.relay.handover import (
     Announce,
@@ -45,6 +46,7 @@ from hocket.wire.messages.together import (
     QueueNews,
     ReignNews,
     TimeIs,
+    TimePace,
     TrackNews,
 )
 
@@ -133,6 +135,8 @@ class Party(Circle):
         answer = self.clock.answer(question, at_ns) if verdict is Allowed.SERVE else None
         if answer is not None:
             link.send_time(answer)
+            if isinstance(link.user_data, Friend):
+                link.user_data.answered_ns = at_ns
 
     def take_reign(self, link: PeerLink, theirs: Reign) -> None:
         """Somebody shows who hosts. Raises ProtocolError for a forger."""
@@ -206,10 +210,11 @@ class Party(Circle):
         if self.is_hosting and now_s >= self._next_pulse_s:
             self._next_pulse_s = now_s + PULSE_S
             self._pulse += 1
-            self.hall.broadcast(Pulse(self._pulse, self.path))
+            self.hall.pulse(Pulse(self._pulse, self.path), round(PULSE_S * NS_PER_S))
         if self.is_hosting and now_s >= self._next_members_s:
             self._next_members_s = now_s + MEMBERS_S
-            self.tell_members()
+            self.tell_members(passed_s=MEMBERS_S)
+            self.branches.look()
             self.steward.look()
         now_ns = time.monotonic_ns()
         if now_ns - self._ticked_ns > ASLEEP_NS:
@@ -267,8 +272,8 @@ class Party(Circle):
         """An answer to a question of ours."""
 
     def from_above(self, link: PeerLink, message: Message) -> None:
-        """Members, Parents, Pulse, LeafNews, TrackNews: from whom we connected to. Raises ProtocolError."""
-        if not isinstance(message, Members | Parents | Pulse | LeafNews | TrackNews):
+        """Members, Parents, Pulse, TimePace, LeafNews, TrackNews: from whom we connected to. Raises ProtocolError."""
+        if not isinstance(message, Members | Parents | Pulse | TimePace | LeafNews | TrackNews):
             raise ProtocolError(f"{type(message).__name__} is not for a follower", code=ErrorCode.NOT_ALLOWED)
 
     def lost_above(self, link: PeerLink, error: HocketError) -> None:

@@ -17,7 +17,17 @@ from hocket.relay.keys import peer_id
 from hocket.relay.limits import Verdict as Allowed
 from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
-from hocket.wire.messages.together import Admitted, AskLeaf, AskManifest, AskPage, JoinFriend, Listens, Report, Wish
+from hocket.wire.messages.together import (
+    Admitted,
+    AskLeaf,
+    AskManifest,
+    AskPage,
+    Held,
+    JoinFriend,
+    Listens,
+    Report,
+    Wish,
+)
 
 BAN_S = 24 * 3600
 
@@ -69,9 +79,11 @@ class Reception:
         return welcome
 
     def _brief(self, friend: Friend) -> None:
-        if friend.listens:
+        is_fed_here = self._circle.place(friend)
+        if friend.listens and is_fed_here:
             self._circle.hall.brief(friend)
             asyncio.get_running_loop().call_later(QUIET_S, self._push_music, friend)
+        friend.listens = friend.listens and is_fed_here
         self._circle.friend_joined(friend)
 
     def _push_music(self, friend: Friend) -> None:
@@ -95,7 +107,7 @@ class Reception:
         """A friend's connection is gone."""
         if self._circle.is_hosting:
             self._circle.guests.left(friend.id, self._circle.now_s)
-        self._circle.members.pop(friend.id, None)
+            self._circle.members.pop(friend.id, None)
         if friend.is_told:
             self._circle.tell(events.PeerLeft(str(friend.name)))
         self._circle.friend_left(friend)
@@ -106,7 +118,9 @@ class Reception:
             case AskManifest() | AskPage() | AskLeaf():
                 return self._circle.hall.asked(friend, message, correlation, at_ns)
             case Listens():
-                self._circle.hall.listen(friend, message.listens)
+                self._circle.hall.turn(friend, message.listens)
+            case Held():
+                self._circle.hall.held(friend, message)
             case Report():
                 self._take_report(friend, message)
             case Wish():

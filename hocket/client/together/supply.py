@@ -4,13 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from hocket.adapters.peers import PeerLink
 from hocket.client.cluster import Cluster
-from hocket.client.streams import StreamLine
 from hocket.client.together.books import Book, Library
+from hocket.client.together.nodereader import NodeReader
 from hocket.core.errors import HocketError, NotReachable, TrackMissing
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
@@ -24,6 +23,7 @@ from hocket.wire.messages.together import (
     AskPage,
     GetManifest,
     GetManifestPage,
+    Held,
     LeafIs,
     ManifestIs,
     ManifestPage,
@@ -41,47 +41,11 @@ AHEAD_S = 6.0
 FRIENDS_FIRST_S = 1.0
 """Streaming nodes are asked no sooner than this, unless there is no friend to ask."""
 
+HELD_S = 0.2
+"""What a friend pushes in vain is told no more often."""
+
 PLAYER_LOOKS = 6
 """How often to look whether this machine's own player gets what friends need."""
-
-
-class NodeReader:
-    """Bytes of tracks from streaming nodes, with this listener's own ticket."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._open: dict[TrackId, tuple[StreamLine, int]] = {}
-        self._opening = asyncio.Lock()
-
-    @property
-    def node(self) -> str:
-        """The streaming node that was opened last; empty while none is."""
-        return next((str(line.node) for line, _ in reversed(self._open.values())), "")
-
-    async def read(self, track: TrackId, offset_bytes: int, length_bytes: int) -> bytes:
-        """Raises HocketError."""
-        line, handle = await self._opened(track)
-        try:
-            return await line.read(handle, offset_bytes, length_bytes)
-        except HocketError:
-            self._open.pop(track, None)
-            raise
-
-    async def close(self) -> None:
-        """Give every handle back."""
-        opened, self._open = list(self._open.values()), {}
-        await asyncio.gather(*(line.close_track(handle) for line, handle in opened))
-
-    async def _opened(self, track: TrackId) -> tuple[StreamLine, int]:
-        async with self._opening:
-            found = self._open.get(track)
-            if found is None or not found[0].is_usable:
-                found = self._open[track] = await self._cluster.streams.at_holder(track, partial(_open, track))
-            return found
-
-
-async def _open(track: TrackId, line: StreamLine) -> tuple[StreamLine, int]:
-    return line, (await line.open_track(track)).handle
 
 
 class Supply:
@@ -141,8 +105,8 @@ class Supply:
         self.plan.arrived(source, leaf, time.monotonic_ns())
         self._wake.set()
 
-    def add_source(self, name: str) -> None:
-        self.plan.add(name)
+    def add_source(self, name: str, is_spared: bool = False) -> None:
+        self.plan.add(name, is_node=is_spared)
         self._wake.set()
 
     async def close(self) -> None:
@@ -201,6 +165,8 @@ class Store:
         self.nodes = NodeReader(cluster)
         self._links: dict[str, PeerLink] = {}
         self._banned: set[str] = set()
+        self._spared: str | None = None
+        self._next_held_s = 0.0
         self._supplies: dict[TrackId, Supply] = {}
         self._opening: dict[TrackId, asyncio.Task[Book | None]] = {}
         self._pages: dict[tuple[TrackId, int], asyncio.Task[None]] = {}
@@ -216,8 +182,15 @@ class Store:
             return False
         self._links[name] = link
         for supply in self._supplies.values():
-            supply.add_source(name)
+            supply.add_source(name, name == self._spared)
         return True
+
+    def spare(self, name: str | None) -> None:
+        """Ask this friend for music only where all others are late: its line is for those below it."""
+        changed, self._spared = {self._spared, name}, name
+        for one in self._links.keys() & changed:
+            for supply in self._supplies.values():
+                supply.add_source(one, one == name)
 
     @property
     def has_links(self) -> bool:
@@ -360,7 +333,7 @@ class Store:
             return None
         supply = self._supplies[book.track.id] = Supply(book, form, frame, self)
         for name in self._links:
-            supply.add_source(name)
+            supply.add_source(name, name == self._spared)
         while len(self._supplies) > Library.MAX_BOOKS:  # long played
             self._spawn(self._supplies.pop(next(iter(self._supplies))).close())
         self._take_early(book)
@@ -371,6 +344,8 @@ class Store:
             if not book.has(leaf):
                 book.put(leaf, data)
                 self._on_leaf(book.track.id, leaf, data)
+            elif book.has(leaf + 1):
+                self._tell_held(book, name, leaf + 1)
         except ChunkMismatch as error:
             self.distrust(name, error)
             return
@@ -378,6 +353,16 @@ class Store:
         if supply is not None:
             supply.arrived(name, leaf)
         self.on_change()
+
+    def _tell_held(self, book: Book, name: str, leaf: int) -> None:
+        """A friend pushes what is here already, and would go on so."""
+        link, now_s = self._links.get(name), time.monotonic()
+        if link is None or now_s < self._next_held_s:
+            return
+        self._next_held_s = now_s + HELD_S
+        while book.has(leaf):
+            leaf += 1
+        link.send(Held(book.track.id, leaf))
 
     def _take_early(self, book: Book) -> None:
         early = [one for one in self._early if one[1] == book.track.id]

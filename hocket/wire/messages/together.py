@@ -67,6 +67,12 @@ class TimeIs(Message, kind=Kind.TIME_IS, senders=FRIENDS, receivers=FRIENDS):
     sent_ns: Nanoseconds
 
 
+class TimePace(Message, kind=Kind.TIME_PACE, senders=FRIENDS, receivers=FRIENDS):
+    """Ask for the time no more often than this, the first half second apart: the host's line is shared."""
+
+    question_ms: Count
+
+
 class LineNews(Message, kind=Kind.LINE_NEWS, senders=FRIENDS, receivers=FRIENDS):
     """A signed line of the host, passed on unchanged and at once."""
 
@@ -144,6 +150,13 @@ class LeafNews(Message, kind=Kind.LEAF_NEWS, senders=FRIENDS, receivers=FRIENDS)
     data: Page
 
 
+class Held(Message, kind=Kind.HELD, senders=FRIENDS, receivers=FRIENDS):
+    """I have what you pushed, and all before this leaf: go on with this one."""
+
+    track: TrackId
+    leaf: Count
+
+
 class TrackNews(Message, kind=Kind.TRACK_NEWS, senders=FRIENDS, receivers=FRIENDS):
     """For a newcomer: the track that plays, vouched for by the cluster, and the hashes for what is heard next."""
 
@@ -165,9 +178,11 @@ class Report(Message, kind=Kind.REPORT, senders=FRIENDS, receivers=FRIENDS):
 
 
 class Members(Message, kind=Kind.MEMBERS, senders=FRIENDS, receivers=FRIENDS):
-    """Everybody in the group, by the host."""
+    """Who is in the group, by the host: all (`whole`), or those of whom there is news, and who is gone."""
 
     members: Annotated[tuple[Report, ...], Meta(max_length=MAX_MEMBERS)]
+    whole: bool = True
+    gone: Annotated[tuple[ShortText, ...], Meta(max_length=MAX_MEMBERS)] = ()
 
 
 class Parents(Message, kind=Kind.PARENTS, senders=FRIENDS, receivers=FRIENDS):
