@@ -1,6 +1,7 @@
 """Bytes of tracks from streaming nodes, where friends fall short."""
 
 import asyncio
+from functools import partial
 
 from hocket.client.cluster import Cluster
 from hocket.client.streams import StreamLine
