@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_S = 1.0
+PROGRESS_LOG_S = 10.0
+"""Songs arrive and are logged within it; only who copies for longer wants to know how far it is."""
+
 GIVE_UP_S = 30.0
 """A copy that the scan does not list after so long is none: the librarian may order it again."""
 
@@ -64,6 +67,7 @@ class Report:
         self._told_state: library.ReplicaState | None = None
         self._due: list[_Due] = []
         self._wake = asyncio.Event()
+        self._logged_s = 0.0
 
     def again(self) -> None:
         """Tell everything: the librarian may have forgotten this node."""
@@ -110,6 +114,7 @@ class Report:
             except TimeoutError:
                 pass
             self._wake.clear()
+            self._log_progress()
             try:
                 await self._tell_all()
             except NotReachable:
@@ -119,6 +124,18 @@ class Report:
                 self._known = None
                 await asyncio.sleep(RETRY_S)
                 self._wake.set()
+
+    def _log_progress(self) -> None:
+        transfers, now_s = self._transfers(), self._clock.monotonic_s()
+        if not transfers:
+            self._logged_s = now_s
+        elif now_s - self._logged_s >= PROGRESS_LOG_S:
+            self._logged_s = now_s
+            done_bytes = sum(copy.done_bytes for copy in transfers)
+            size_bytes = sum(copy.size_bytes for copy in transfers)
+            log.info(
+                "copies to here: %d under way, %.1f of %.1f MB came", len(transfers), done_bytes / 1e6, size_bytes / 1e6
+            )
 
     async def _tell_all(self) -> None:
         state = msgspec.structs.replace(self._state, transfers=self._transfers()[: library.MAX_TRANSFERS_SHOWN])

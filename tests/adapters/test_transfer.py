@@ -21,8 +21,10 @@ from hocket.adapters.streaming import Connection
 from hocket.adapters.transfer import Fetched, Pace, Transfers, trash
 from hocket.adapters.transfer.fetch import Fetch, name_by_id
 from hocket.adapters.transfer.lines import KEPT_S, Lines
-from hocket.adapters.transfer.pace import Bucket, Stopped
+from hocket.adapters.transfer.pace import BURST_S, Bucket, Stopped
 from hocket.adapters.transfer.partial import Partial, sweep
+from hocket.adapters.transfer.pool import NICE
+from hocket.adapters.transfer.source import SMALL_PIECE_BYTES
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import NodeId, Role, TrackId
 from hocket.media.paths import BadName
@@ -489,6 +491,32 @@ def test_killed_at_any_moment_it_goes_on_and_never_shows_a_half_file(place: Plac
     assert (place.ours / "Song.wav").read_bytes() == SONG
 
 
+def test_killed_around_the_end_the_file_is_there_whole_or_not_at_all(place: Place) -> None:
+    """At full speed a kill may also meet the flush to the disk and the rename."""
+    chance = random.Random(6)
+
+    async def work(source: Holder) -> None:
+        task = msgspec.json.encode(
+            (source.order(TRACK, "Song.wav", len(SONG)), str(place.ours), credentials(Role.PLANE, TAKER), 0)
+        ).decode()
+        for _ in range(6):
+            with Program([sys.executable, "-m", "tests.adapters.transfer_child"]) as child:
+                child.write_line(task)
+                await asyncio.to_thread(child.wait_line, "^receiving$")
+                await asyncio.sleep(chance.uniform(0, 0.1))
+                child.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(child.wait_exit)
+            song = place.ours / "Song.wav"
+            assert place.listed == (["Song.wav"] if song.exists() else [])
+            if song.exists():
+                assert song.read_bytes() == SONG
+                song.unlink()
+        await copy(source.order(TRACK, "Song.wav", len(SONG)), place)
+
+    with_holder(place, work)
+    assert place.listed == ["Song.wav"]
+
+
 def test_old_partial_files_are_swept_but_not_those_in_use(place: Place) -> None:
     place.partial.write_bytes(b"old")
     with Partial(place.ours, id_of(b"x"), "Other.wav") as partial:
@@ -525,6 +553,39 @@ def test_a_bucket_keeps_its_rate(pieces: list[tuple[int, float]], rate: int) -> 
         taken += size_bytes
         bucket.take(size_bytes, now_s)
         assert taken - size_bytes <= rate * (now_s + 0.25) + 1
+
+
+def test_a_rate_limit_holds_a_copy_back(place: Place) -> None:
+    clock = [0.0]
+    burst = -(-int(1_000_000 * BURST_S) // SMALL_PIECE_BYTES) * SMALL_PIECE_BYTES
+
+    async def work(source: Holder) -> None:
+        pace = Pace(1_000_000, lambda: clock[0])
+        job = fetch(source.order(TRACK, "Song.wav", len(SONG)), place.ours, pace)
+        copying = asyncio.create_task(asyncio.to_thread(job.run))
+        await job.received(burst)
+        assert not pace.try_take(1)
+        assert job.done_bytes == burst
+        clock[0] = 10.0  # no more than a burst is saved up
+        await job.received(2 * burst)
+        assert job.done_bytes == 2 * burst
+        job.stop()
+        with pytest.raises(Stopped):
+            await copying
+
+    with_holder(place, work)
+
+
+def test_copies_come_last(place: Place) -> None:
+    async def work(source: Holder) -> None:
+        transfers = Transfers(place.ours, taker_context(), (Role.PLANE, TAKER), Pace(200_000), lambda *_: None)
+        transfers.order(source.order(TRACK, "Song.wav", len(SONG)))
+        await asyncio.wait_for(source.asked.wait(), TIMEOUT_S)
+        threads = [thread.native_id for thread in threading.enumerate() if thread.name.startswith("transfer")]
+        assert [os.getpriority(os.PRIO_PROCESS, thread or 0) >= NICE for thread in threads] == [True]
+        await transfers.stop()
+
+    with_holder(place, work)
 
 
 def test_who_waits_for_the_pace_can_be_stopped() -> None:

@@ -1,6 +1,7 @@
 """One library out of several folders, with real files and sockets in one process."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -185,6 +186,23 @@ def test_a_folder_that_cannot_be_written_is_told_and_still_shares(tmp_path: Path
         await made.until(lambda: "two.wav" in a.files and bool(made.librarian.problems()))
         assert "cannot be written" in made.librarian.problems()[0]
         assert b.files == {"two.wav": TWO}
+
+    run(tmp_path, work)
+
+
+def test_how_far_a_long_copy_is_can_be_read_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hocket.nodes.replicareport.PROGRESS_LOG_S", 0.0)
+    caplog.set_level(logging.INFO, "hocket")
+
+    async def work(made: Sites) -> None:
+        await made.add(1, big=wav(2_000_000, 9))
+        await made.add(2, rate=200_000)
+        await made.until(lambda: "copies to here: 1 under way, 0." in caplog.text)
+        assert " of 2.0 MB came" in caplog.text
+        shown = [state for _, state in made.librarian.transfers()]
+        assert [(state.name, state.size_bytes) for state in shown] == [("big.wav", 2_000_000)]
 
     run(tmp_path, work)
 
