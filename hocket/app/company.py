@@ -60,7 +60,8 @@ def said_of_friends(event: events.Event) -> str:
             return f"friends can listen along at {event.address}" + _mapping(event)
         case events.Nearby():
             return (
-                "\n".join(map(_neighbour, event.friends)) or f"no friend plays nearby {_because(event.problem)}".strip()
+                "\n".join(map(_neighbour, event.friends))
+                or f"no friend plays nearby so far {_because(event.problem)}".strip()
             )
         case events.Invited():
             return f"invite {event.id} for {_friends(event.uses)}, {_until(event.expires_in_s)}:\n{event.invite}"
