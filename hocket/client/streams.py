@@ -220,7 +220,7 @@ class Streams:
     @property
     def line(self) -> StreamLine | None:
         """The line that new tracks are opened on, if there is one."""
-        return next((line for line in self._lines if line.is_usable), None)
+        return self._usable(())
 
     def keep_warm(self) -> None:
         """From now on have a line ready, before it is asked for."""
@@ -233,10 +233,11 @@ class Streams:
 
         Raises Refused (CLUSTER_FULL, TRACK_MISSING ...), NotReachable, ProtocolError.
         """
+        if (line := self._usable(avoid)) is not None:
+            return line  # also while a node is being started for somebody else
         async with self._finding:
-            for line in self._lines:
-                if line.is_usable and line.node not in avoid:
-                    return line
+            if (line := self._usable(avoid)) is not None:
+                return line
             line = await self._find(track, avoid)
         self._on_change()
         return line
@@ -273,7 +274,7 @@ class Streams:
 
     def line_changed(self, line: StreamLine) -> None:
         """For lines: this one was lost, or drains."""
-        if line.error is not None:
+        if line.error is not None and line in self._lines:  # not one that was closed as nobody needed it
             self._failed_s[line.node] = self._clock.monotonic_s()
             self._drop(line)
         self._need_warm.set()
@@ -299,6 +300,9 @@ class Streams:
             await asyncio.gather(*self._closing)
 
     # -- inside
+
+    def _usable(self, avoid: Collection[NodeId]) -> StreamLine | None:
+        return next((line for line in self._lines if line.is_usable and line.node not in avoid), None)
 
     async def _find(self, track: TrackId, avoid: Collection[NodeId]) -> StreamLine:
         shunned = {*avoid, *self._recently_failed(), *(line.node for line in self._lines if line.draining)}

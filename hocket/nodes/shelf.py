@@ -15,8 +15,6 @@ from hocket.adapters.library.watch import News, follow
 from hocket.core.errors import HocketError
 from hocket.core.ids import TrackId
 from hocket.core.track import Track
-from hocket.wire.messages.tracks import ListTracks, TrackPage
-from hocket.wire.pages import that_fit
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +88,6 @@ class Shelf:
 
     def holds(self, track: TrackId) -> bool:
         return self._library.catalogue.get(track) is not None
-
-    def page(self, asked: ListTracks) -> TrackPage:
-        """Part of the list of this folder."""
-        catalogue = self._library.catalogue
-        total, tracks = catalogue.page(asked.search, asked.offset, asked.limit, asked.sort, asked.descending)
-        return TrackPage(catalogue.revision, total, asked.offset, that_fit(tracks))
 
     def start(self) -> None:
         """Scan and watch in the background."""

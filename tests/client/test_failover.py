@@ -8,6 +8,7 @@ import pytest
 from hocket.client import events
 from hocket.client.playing import State
 from hocket.core.errors import ErrorCode, HocketError
+from hocket.wire.messages.login import FindStream
 from hocket.wire.messages.tracks import OpenTrack
 from tests.client.kit import listening
 from tests.kit.fakecluster import CD, FakeCluster, make_song
@@ -199,6 +200,13 @@ def test_a_queue_over_machines_that_hold_a_part_each(tmp_path: Path) -> None:
             assert not listener.told.of(events.Error)
             assert not listener.told.of(events.Moved)
             assert first.count(OpenTrack) + second.count(OpenTrack) <= 2 * len(songs)
+            # A node that was left because nobody needed it has not failed: else another one would be started.
+            lacking = {
+                song.track.id: file.node for file in cluster.files for song in songs if song.track.id in file.lacks
+            }
+            for asked in cluster.prime.asked:
+                if isinstance(asked, FindStream) and asked.track:
+                    assert set(asked.avoid) <= {lacking[asked.track]}
 
     asyncio.run(scene())
 

@@ -24,7 +24,7 @@ ONLY_PEOPLE_TO = {
     "Resume": {Role.AUTH},
     "SessionHeartbeat": {Role.AUTH},
     "LogOut": {Role.AUTH},
-    "ListTracks": {Role.FILE, Role.PRIME},
+    "ListTracks": {Role.FILE},
     "FindTrack": {Role.FILE},
     "OpenTrack": {Role.FILE},
     "Present": {Role.FILE, Role.PRIME},

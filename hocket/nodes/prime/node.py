@@ -54,7 +54,7 @@ from hocket.nodes.renewal import RENEW_FRESH_S, sleep_by_wall_clock
 from hocket.nodes.replica import Contexts, Replica
 from hocket.nodes.shelf import Shelf
 from hocket.wire.message import Message
-from hocket.wire.messages import common, library, login, nodes, operator, planes, reach, together, tracks
+from hocket.wire.messages import common, library, login, nodes, operator, planes, reach, together
 
 log = logging.getLogger(__name__)
 
@@ -333,8 +333,6 @@ class Prime:
                 return await self._accounts.users(message)
             case operator.UserAdd() | operator.UserPassword() | operator.UserDisable() | operator.UserRemove():
                 await self._accounts.change(message)
-            case tracks.ListTracks():
-                return self._shelf.page(message)
             case library.CopiesList():
                 return self._librarian.copies(message)
             case library.TrackRemove():

@@ -24,7 +24,7 @@ class TrackPage(Message, kind=Kind.TRACK_PAGE):
     tracks: Annotated[tuple[Track, ...], Meta(max_length=limits.MAX_PAGE)]
 
 
-class ListTracks(Message, kind=Kind.LIST_TRACKS, senders=PEOPLE, receivers={Role.FILE, Role.PRIME}, reply=TrackPage):
+class ListTracks(Message, kind=Kind.LIST_TRACKS, senders=PEOPLE, receivers={Role.FILE}, reply=TrackPage):
     """A page of the library. All words of `search` must occur in name, title, artist or album.
 
     A page may hold fewer than `limit` tracks; the next one starts after the last that came.
