@@ -267,6 +267,8 @@ class Engine:
         if self.together.is_following:
             return await self.together.wait_over()
         await self._player.idle.wait()
+        if self.together.is_going_over:
+            return await self.together.wait_over()
         return self._player.failure
 
     # -- the queue

@@ -106,6 +106,11 @@ class Together:
         return self._follower is not None
 
     @property
+    def is_going_over(self) -> bool:
+        """Whether it follows, or is about to as another one hosts."""
+        return self.is_following or (self._over is not None and not self._over.done())
+
+    @property
     def state(self) -> TogetherState:
         """For a view."""
         party = self._follower or self._host
@@ -355,11 +360,13 @@ class Together:
         follower = Follower(self._cluster, self._tell, self._open_output, self._lost, self._follower_hosts)
         follower.upload_bps = self._options.upload_bps
         follower.beacon.places = lambda: self._door.places
-        self._over = asyncio.get_running_loop().create_future()
+        if self._over is None or self._over.done():
+            self._over = asyncio.get_running_loop().create_future()
         try:
             await follower.join(address, self._options.host)
-        except BaseException:
+        except BaseException as error:
             await follower.close()
+            self._end(error if isinstance(error, HocketError) else None)
             raise
         self._follower = follower
 
@@ -395,6 +402,7 @@ class Together:
 
     def _yield(self, address: str) -> None:
         """Another one hosts the group now: follow it."""
+        self._over = asyncio.get_running_loop().create_future()
         self._start(self._quietly(self._follow_successor(address)))
 
     async def _follow_successor(self, address: str) -> None:
