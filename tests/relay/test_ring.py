@@ -279,3 +279,19 @@ def test_bursts_come_five_times_a_second_and_are_not_made_up_for() -> None:
     assert bursts.due(7 + BURST_NS)
     assert bursts.due(7 + 10 * BURST_NS + 3)
     assert bursts.next_ns == 7 + 11 * BURST_NS
+
+
+def test_one_frame_at_a_time_in_the_order_of_their_weight() -> None:
+    ring = Ring(1000)
+    cursor = Cursor(ring)
+    numbers = [ring.push(bytes([n]) * 10) for n in range(3)]
+    ring.release()
+    cursor.push_control(b"control")
+    cursor.push_time(b"time")
+    assert [cursor.next_frame() for _ in range(3)] == [b"time", b"control", bytes(10)]
+    assert not cursor.will_send(numbers[0])
+    assert cursor.will_send(numbers[1])
+    cursor.skip_to(numbers[2])
+    assert [cursor.next_frame(), cursor.next_frame()] == [bytes([2]) * 10, None]
+    cursor.skip_to(numbers[0])
+    assert cursor.next_frame() is None, "nobody goes back"
