@@ -12,6 +12,8 @@ from hocket.adapters.peers import PeerLink
 from hocket.client import events
 from hocket.client.together.hall import Friend
 from hocket.client.together.party import Party
+from hocket.client.together.portline import PortLine
+from hocket.client.together.reach import both
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError, NotReachable
 from hocket.core.ids import UserName
@@ -19,7 +21,7 @@ from hocket.relay.invites import JoinAddress, Scope
 from hocket.relay.keys import PeerId, peer_id
 from hocket.wire import codec
 from hocket.wire.message import Message
-from hocket.wire.messages.reach import HostHere
+from hocket.wire.messages.reach import FriendComes, HostHere
 from hocket.wire.messages.together import Members, Report
 from tests.client.kit import WAIT_S
 from tests.client.together_kit import Ear, ear, play
@@ -129,3 +131,51 @@ def test_a_large_group_does_not_fill_the_way_through_the_prime(tmp_path: Path) -
             assert len(told[0].members) >= 33
 
     with_host(tmp_path, test)
+
+
+def test_who_stops_hosting_while_a_friend_comes_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, may_go_on = asyncio.Event(), asyncio.Event()
+    really_open = PortLine.open
+
+    async def open_slowly(line: PortLine, local: HostPort) -> None:
+        await really_open(line, local)
+        opening.set()
+        await may_go_on.wait()
+
+    async def test(host: Ear, friend: Ear, party: Party) -> None:
+        monkeypatch.setattr(PortLine, "open", open_slowly)
+        coming = asyncio.create_task(party.beacon._asked(FriendComes(UserName("Somebody"), bytes(32))))
+        async with asyncio.timeout(WAIT_S):
+            await opening.wait()
+            party.beacon.stop()
+            may_go_on.set()
+            with pytest.raises(HocketError) as caught:
+                await coming
+        assert caught.value.code is ErrorCode.NOT_ALLOWED
+        assert party.beacon._line is None
+
+    with_host(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (ErrorCode.NOT_ALLOWED, "by prime"),
+        (ErrorCode.AMBIGUOUS, "by prime"),
+        (ErrorCode.UNKNOWN_KIND, "directly"),
+        (ErrorCode.TIMED_OUT, "both"),
+        (ErrorCode.NOT_REACHABLE, "both"),
+    ],
+)
+def test_one_error_tells_of_all_ways(code: ErrorCode, says: str) -> None:
+    directly, by_prime = NotReachable("directly", hint="d"), HocketError("by prime", code=code)
+    told = both(NOWHERE, directly, by_prime)
+    if says == "both":
+        assert str(NOWHERE) in told.text
+        assert "directly" in told.text
+        assert "by prime" in told.text
+        assert told.hint
+    else:
+        assert told.text == says

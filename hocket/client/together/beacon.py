@@ -156,7 +156,7 @@ class Beacon:
             return None
         circle = self._circle
         if not circle.is_hosting or self._is_closed:
-            raise HocketError("this one hosts no longer", code=ErrorCode.NOT_ALLOWED, hint="ask for the new address")
+            raise _no_longer()
         circle.guests.check_visit(message.user, message.key, message.token or None, circle.now_s)
         if self._dialling >= MAX_DIALLING:
             raise HocketError("too many come at once", code=ErrorCode.TOO_MANY_REQUESTS, retry_s=2.0)
@@ -182,6 +182,8 @@ class Beacon:
                 await line.open(HostPort(at.host, 0))
             try:
                 await line.request(HostHere(self._circle.group, is_door=True), HostSeen)
+                if self._is_closed:
+                    raise _no_longer()
             except BaseException:
                 await line.close()
                 raise
@@ -245,3 +247,7 @@ class Beacon:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _no_longer() -> HocketError:
+    return HocketError("this one hosts no longer", code=ErrorCode.NOT_ALLOWED, hint="ask for the new address")

@@ -13,6 +13,18 @@ OPEN_A_WAY = (
     "then join there"
 )
 
+_SAID = frozenset(
+    {
+        ErrorCode.NOT_ALLOWED,
+        ErrorCode.INVITE_REFUSED,
+        ErrorCode.TICKET_REFUSED,
+        ErrorCode.AMBIGUOUS,
+        ErrorCode.NODE_FULL,
+        ErrorCode.TOO_MANY_REQUESTS,
+    }
+)
+"""By the host or the prime, about this friend: nothing else needs to be told."""
+
 
 class How(StrEnum):
     """The way, the best first."""
@@ -33,7 +45,9 @@ class Reach(msgspec.Struct, frozen=True):
 
 def both(at: HostPort, directly: HocketError, by_prime: HocketError) -> HocketError:
     """What to tell when neither the address nor the prime leads to the host."""
-    if by_prime.code not in (ErrorCode.NOT_REACHABLE, ErrorCode.TIMED_OUT, ErrorCode.CONNECTION_LOST):
+    if by_prime.code in _SAID:
         return by_prime
+    if by_prime.code is ErrorCode.UNKNOWN_KIND:  # the prime is older than this
+        return directly
     text = f"{at} cannot be reached: {directly.text}; and by way of the prime: {by_prime.text}"
     return NotReachable(text, hint=by_prime.hint or OPEN_A_WAY)
