@@ -60,6 +60,9 @@ CONNECTIONS_PER_STREAM = 2
 """Listeners that are connected but play nothing (warm, paused) may be as many again as those that play."""
 
 EXTRA_CONNECTIONS = 64
+MAX_LATE = 1024
+"""Answers that wait for a list or an index: as many as listeners ask for when a node has just started."""
+
 DRAIN_TIMEOUT_S = 20.0
 """Listeners that did not move by then have lost this node anyway."""
 
@@ -223,6 +226,9 @@ class FileNode:
         return self._open(listener, message)
 
     def _answer_late(self, work: Coroutine[Any, Any, Message]) -> "asyncio.Future[Message]":
+        if len(self._late) >= MAX_LATE:
+            work.close()
+            raise HocketError("too many questions at once", code=ErrorCode.TOO_MANY_REQUESTS, retry_s=1.0)
         task = asyncio.create_task(work)
         self._late.add(task)
         task.add_done_callback(self._late.discard)

@@ -179,6 +179,24 @@ def test_many_who_ask_at_once_are_one_reading(tmp_path: Path) -> None:
     run(tmp_path, work)
 
 
+def test_a_flood_of_wishes_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hocket.nodes.prime.manifests.MAX_WAITING", 1)
+
+    async def work(made: Sites, open_office: Callable[..., Office]) -> None:
+        prime = await made.add(1, one=SONG, two=LONG)
+        await held(made, SONG, LONG)
+        office = open_office(prime)
+        first = asyncio.create_task(office.manifests.manifest(GetManifest(id_of(LONG))))
+        await asyncio.sleep(0)
+        with pytest.raises(HocketError) as caught:
+            await office.manifests.manifest(GetManifest(id_of(SONG)))
+        assert caught.value.code is ErrorCode.TOO_MANY_REQUESTS
+        await first
+        check_all(await office.check(id_of(SONG)), SONG)
+
+    run(tmp_path, work)
+
+
 def test_files_of_manifests_are_bounded_and_a_damaged_one_is_none(tmp_path: Path) -> None:
     files = ManifestFiles(tmp_path, max_bytes=3000)
     ids = [TrackId(digit * 64) for digit in "1234"]

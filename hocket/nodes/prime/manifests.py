@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 MAX_KEPT = 64
 """Tracks whose hashes are in memory: 16 KiB for every 8 MiB of music."""
 
+MAX_WAITING = 32
+"""Groups of friends ask for what they play; much more at once is no group's wish."""
+
 HASH_TIMEOUT_S = 60.0
 """A machine reads 12 GiB from a slow disk; who asked may come back for the answer."""
 
@@ -74,6 +77,8 @@ class Manifests:
             raise TrackMissing(f"{track} was removed from the library")
         work = self._kept.get(track)
         if work is None:
+            if sum(not kept.done() for kept in self._kept.values()) >= MAX_WAITING:
+                raise HocketError("too many manifests at once", code=ErrorCode.TOO_MANY_REQUESTS, retry_s=1.0)
             work = self._kept[track] = asyncio.create_task(self._vouch(track), name=f"manifest of {track[:12]}")
             work.add_done_callback(lambda done: self._forget_failed(track, done))
         self._kept.move_to_end(track)
