@@ -23,6 +23,9 @@ ANSWER_BYTES = 112
 REPORT_BYTES = 190
 """What one friend is told of one other, likewise."""
 
+PULSE_BYTES = 130
+PULSE_PERCENT = 35
+
 MAX_ANSWERS_PER_S = 1_000
 """Whatever the line carries: they cost a tenth of a core."""
 
@@ -46,6 +49,11 @@ def question_ns(spare: int, friends: int) -> int:
     if spare:
         answers_per_s = max(1, min(answers_per_s, spare * TIME_PERCENT // (100 * 8 * ANSWER_BYTES)))
     return min(MAX_QUESTION_NS, friends * NS_PER_S // answers_per_s)
+
+
+def pulses_fit(spare: int, friends: int, every_ns: int) -> bool:
+    """Whether all of so many friends can be told so often that the host lives."""
+    return not spare or friends * 8 * PULSE_BYTES * NS_PER_S <= spare * PULSE_PERCENT // 100 * every_ns
 
 
 def reports_per_s(spare: int, friends: int) -> float:

@@ -8,7 +8,9 @@ from hocket.relay.allotment import (
     ANSWER_BYTES,
     MAX_ANSWERS_PER_S,
     MAX_QUESTION_NS,
+    PULSE_BYTES,
     Purse,
+    pulses_fit,
     question_ns,
     reports_per_s,
     spare_bps,
@@ -57,3 +59,11 @@ def test_a_purse_gives_no_more_than_the_line_carries(upload_bps: int, turns: lis
             sent += size_bytes * 105 // 100
     most = upload_bps * (now_ns + BURST_NS) / (8 * NS_PER_S)
     assert music <= max(0, most - control) + 20_000 or music <= 20_000
+
+
+@given(UPLOADS, st.integers(1, 256))
+def test_pulses_go_to_all_where_they_fit(spare: int, friends: int) -> None:
+    every_ns = NS_PER_S // 4
+    assert pulses_fit(0, friends, every_ns)
+    if pulses_fit(spare, friends, every_ns):
+        assert 4 * friends * 8 * PULSE_BYTES <= spare

@@ -17,7 +17,7 @@ from hocket.core.errors import ErrorCode, HocketError, ProtocolError
 from hocket.core.ids import TrackId, UserName
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
-from hocket.relay.allotment import Purse, spare_bps
+from hocket.relay.allotment import Purse, pulses_fit, spare_bps
 from hocket.relay.chunks import LEAF_BYTES, LEAVES_PER_PAGE
 from hocket.relay.fetchplan import LEAD_NS
 from hocket.relay.invites import Scope
@@ -157,13 +157,14 @@ class Hall:
                 friend.link.send_frame(frame)
 
     def pulse(self, message: Message, every_ns: int) -> None:
-        """A sign of life for those who get the music here; others have it from their parents.
+        """A sign of life; where the line is too thin for all, those who get music elsewhere have it from their parents.
 
         Where nobody passes it on, an answer about the time is sign enough.
         """
         frame, now_ns = codec.encode(message), time.monotonic_ns()
+        to_all = pulses_fit(self.spare_bps, len(self._friends), every_ns)
         for friend in self.friends:
-            if friend.listens and (self.upload_bps or friend.answered_ns < now_ns - every_ns):
+            if (friend.listens or to_all) and (self.upload_bps or friend.answered_ns < now_ns - every_ns):
                 friend.link.send_frame(frame)
 
     def format_of(self, track: TrackId) -> AudioFormat | None:
