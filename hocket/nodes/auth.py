@@ -256,6 +256,12 @@ class AuthNode:
             link.notify(SessionEnded(code, text))
             link.close()
 
+    def _let_go(self, session: Session) -> None:
+        """Hang up on a listener that was silent: one that was only cut off or asleep resumes by its last ticket."""
+        if (link := self._links.get(session.id)) is not None:
+            self._detach(link)
+            link.close(NotReachable("no heartbeat came in time", code=ErrorCode.CONNECTION_LOST))
+
     def _ticket(self, session: Session) -> bytes:
         if not self._grant:
             raise NotReachable("this authentication node is not registered yet", hint="try again in a moment")
@@ -365,7 +371,7 @@ class AuthNode:
             expired = self._sessions.expire(now_s)
             for session in expired.sessions:
                 log.info("the session of %s ended: no heartbeat", session.user)
-                self._cut(session, ErrorCode.SESSION_ENDED.value, "no heartbeat came in time")
+                self._let_go(session)
             if expired.seats or expired.sessions:
                 self._uplink.load_changed()
             if self._sessions.draining and (not self._used() or now_s >= self._drain_due_s):

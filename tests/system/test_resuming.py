@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hocket.client import events
 from tests.kit.cluster import Cluster
-from tests.system.kit import listening, make_song
+from tests.system.kit import QUICK, listening, make_song
 from tests.system.test_control_plane import until
 
 
@@ -41,3 +41,22 @@ def test_a_session_survives_its_auth_node_and_the_prime_together(tmp_path: Path)
                 await until(cluster, lambda status: kept <= {node["id"] for node in status["nodes"]})
 
         asyncio.run(run())
+
+
+def test_a_listener_that_slept_for_longer_than_its_ticket_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    make_song(tmp_path / "music" / "A long song.wav", 120)
+    play = ("--output", "null", "play", "long", "--for", "20")
+    with Cluster(tmp_path, *QUICK) as cluster, cluster.listener(*play) as listener:
+        listener.wait_event("playing")
+        listener.send_signal(signal.SIGSTOP)
+
+        async def forgotten() -> None:
+            await until(cluster, lambda status: status["listeners"] == 0)
+
+        asyncio.run(forgotten())
+        listener.send_signal(signal.SIGCONT)
+        listener.wait_event("session_moved")
+        listener.wait_event("ended", timeout_s=60)
+        assert listener.wait_exit() == 0
+        assert listener.events_named("error") == []
