@@ -7,8 +7,9 @@ own, which is recorded. Somebody types, sorts, scrolls, changes pages and the wi
 pauses and plays, while songs come into the library and go out of it. Every frame of the songs tells which song and
 frame it is, so each one that was recorded can be checked: between two commands they must follow without a gap.
 
-Prints the longest times in which the GUI thread answered nothing, how much of each it was ready to run but had no
-processor (other programs on the machine), and what was recorded.
+Prints the longest times in which the GUI thread answered nothing, and of each how long it worked, and how long it was
+ready to work but had no processor (other programs on the machine); the rest it waited for other threads, which may
+have had none either. Then, what was recorded.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -52,16 +54,26 @@ SLOW_MS = (50, 100)
 PRIORITY = 5
 
 
+class Stall(NamedTuple):
+    """A time in which the GUI thread answered nothing, in milliseconds."""
+
+    stood: float
+    without_processor: float
+    worked: float
+    doing: str
+
+
 class Stalls:
-    """Times in which the GUI thread answered nothing, of which so much it waited for a processor."""
+    """Looks at the clock every few milliseconds, on the GUI thread."""
 
     STEP_MS = 5
 
     def __init__(self) -> None:
-        self.found: list[tuple[float, float, str]] = []
+        self.found: list[Stall] = []
         self.doing = ""
         self._schedstat = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
         self._waited_ms = self._run_delay_ms()
+        self._worked_s = time.thread_time()
         self._clock = QElapsedTimer()
         self._clock.start()
         self._timer = QTimer()
@@ -75,23 +87,24 @@ class Stalls:
 
     def _tick(self) -> None:
         stood_ms = self._clock.nsecsElapsed() / 1e6 - self.STEP_MS
-        waited_ms = self._run_delay_ms()
+        waited_ms, worked_s = self._run_delay_ms(), time.thread_time()
         if stood_ms > self.STEP_MS:
-            self.found.append((stood_ms, min(stood_ms, waited_ms - self._waited_ms), self.doing))
-        self._waited_ms = waited_ms
+            waited = min(stood_ms, waited_ms - self._waited_ms)
+            self.found.append(Stall(stood_ms, waited, 1000 * (worked_s - self._worked_s), self.doing))
+        self._waited_ms, self._worked_s = waited_ms, worked_s
         self._clock.restart()
 
     def report(self, what: str) -> None:
         """Print the worst since the last call."""
         self._timer.stop()
         worst = sorted(self.found, reverse=True)
-        over = ", ".join(f"{sum(ms > limit for ms, _, _ in worst)} over {limit} ms" for limit in SLOW_MS)
-        own = max((ms - waited for ms, waited, _ in worst), default=0.0)
-        longest = worst[0][0] if worst else 0.0
+        over = ", ".join(f"{sum(one.stood > limit for one in worst)} over {limit} ms" for limit in SLOW_MS)
+        longest = worst[0].stood if worst else 0.0
         print(f"longest stall {what:18}{longest:8.0f} ms ({over})")
-        print(f"  less what it waited for a processor {own:6.0f} ms")
-        for ms, waited, doing in worst[:5]:
-            print(f"    {ms:6.0f} ms, of which {waited:4.0f} without a processor: {doing}")
+        for one in worst[:5]:
+            print(f"    {one.stood:6.0f} ms, {one.without_processor:4.0f} of them without a processor: {one.doing}")
+        busiest = max(worst, key=lambda one: one.worked, default=Stall(0.0, 0.0, 0.0, ""))
+        print(f"longest it worked at a stretch  {busiest.worked:8.0f} ms: {busiest.doing}")
         self.found.clear()
         self._clock.restart()
         self._timer.start()

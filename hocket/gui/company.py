@@ -57,6 +57,8 @@ class Company:
     def take(self, event: events.Event) -> None:
         """Something happened; what is not about friends is passed over."""
         match event:
+            case events.Hosting():
+                self._page.mapping.setText(texts.mapping(event.mapping, sentence(event.why)))
             case events.Nearby():
                 self._page.show_nearby(event.friends, sentence(event.problem))
             case events.Invited():

@@ -265,6 +265,17 @@ def sent_away(name: str) -> str:
     return f"{name} was sent away"
 
 
+def mapping(answer: str, why: str) -> str:
+    """What the router said when it was asked to let friends in."""
+    said = {
+        "mapped": "Your router lets friends in from elsewhere.",
+        "behind_another_router": "Another router stands in front of yours: friends elsewhere come in by the prime.",
+        "refused": "Your router refused to let friends in from elsewhere.",
+        "none": "No router here opens ports by itself.",
+    }.get(answer, "")
+    return f"{said} {why}".strip()
+
+
 def reach(how: str, via: str) -> str:
     """By which way whom one follows is reached."""
     ways = {

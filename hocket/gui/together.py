@@ -103,6 +103,8 @@ class TogetherPage(QWidget):
         share.addWidget(self.address, 1)
         share.addWidget(self.copy)
         column.addWidget(self._share)
+        self.mapping = label(role="small", wrap=True)
+        column.addWidget(self.mapping)
         return frame
 
     def _join_card(self) -> QFrame:
@@ -145,6 +147,7 @@ class TogetherPage(QWidget):
         self.host.setChecked(state.may_host)
         self.host.setEnabled(not state.is_following)
         self._share.setVisible(state.is_hosting)
+        self.mapping.setVisible(state.is_hosting and bool(self.mapping.text()))
         if self.address.text() != state.address:
             self.address.setText(state.address)
             self.copy.show_as("copy", texts.COPY)
