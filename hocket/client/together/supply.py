@@ -344,7 +344,7 @@ class Store:
             if not book.has(leaf):
                 book.put(leaf, data)
                 self._on_leaf(book.track.id, leaf, data)
-            elif book.has(leaf + 1):
+            else:
                 self._tell_held(book, name, leaf + 1)
         except ChunkMismatch as error:
             self.distrust(name, error)
@@ -362,7 +362,7 @@ class Store:
         self._next_held_s = now_s + HELD_S
         while book.has(leaf):
             leaf += 1
-        link.send(Held(book.track.id, leaf))
+        link.send(Held(book.track.id, leaf + 1))  # the next one comes too late as well, most likely
 
     def _take_early(self, book: Book) -> None:
         early = [one for one in self._early if one[1] == book.track.id]

@@ -151,7 +151,7 @@ class LeafNews(Message, kind=Kind.LEAF_NEWS, senders=FRIENDS, receivers=FRIENDS)
 
 
 class Held(Message, kind=Kind.HELD, senders=FRIENDS, receivers=FRIENDS):
-    """I have what you pushed, and all before this leaf: go on with this one."""
+    """What you push I have from elsewhere: go on with this leaf, so that you are the first again."""
 
     track: TrackId
     leaf: Count
