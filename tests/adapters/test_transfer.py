@@ -1,6 +1,7 @@
 """Copies between machines over real sockets: whole, resumed, refused, and never half."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from hocket.adapters.library.scan import scan
 from hocket.adapters.streaming import Connection
 from hocket.adapters.transfer import Fetched, Pace, Transfers, trash
+from hocket.adapters.transfer import source as source_module
 from hocket.adapters.transfer.fetch import Fetch, name_by_id
 from hocket.adapters.transfer.lines import KEPT_S, Lines
 from hocket.adapters.transfer.pace import BURST_S, Bucket, Stopped
@@ -449,6 +452,25 @@ def test_a_source_that_breaks_off_is_asked_again_for_the_rest(place: Place) -> N
 
     with_holder(place, work)
     assert (place.ours / "Song.wav").read_bytes() == SONG
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_source_that_only_drips_is_given_up_within_a_piece(
+    place: Place, monkeypatch: pytest.MonkeyPatch, plain: bool
+) -> None:
+    """By its clock each receive takes ten seconds, and a minute has to bring the whole song."""
+    ticks = itertools.count(0, 10)
+    monkeypatch.setattr(source_module, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    monkeypatch.setattr(source_module, "SLOWEST_BYTES", len(SONG))
+
+    async def work(source: Holder) -> None:
+        job = fetch(source.order(TRACK, "Song.wav", len(SONG), plain=plain), place.ours)
+        with pytest.raises(HocketError, match="too slow") as caught:
+            await asyncio.to_thread(job.run)
+        assert caught.value.code is ErrorCode.TIMED_OUT
+
+    with_holder(place, work)
+    assert place.listed == []
 
 
 def test_a_song_that_is_deleted_while_it_is_copied_still_arrives(place: Place) -> None:

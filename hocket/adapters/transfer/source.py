@@ -229,9 +229,9 @@ class SourceLink:
     def _fill(self, view: memoryview, coming_bytes: int = 0) -> None:
         """`coming_bytes`: at least so many, these included, are on their way."""
         got, size = 0, len(view)
-        began_s = time.monotonic()
         try:
             while got < size:
+                began_s = time.monotonic()
                 if self._tls is None:
                     count = self._sock.recv_into(view[got:], flags=socket.MSG_WAITALL)
                 else:
@@ -239,9 +239,9 @@ class SourceLink:
                 if count == 0:
                     raise NotReachable(f"{self._address} closed the connection", code=ErrorCode.CONNECTION_LOST)
                 got += count
+                self._judge(count, time.monotonic() - began_s)
         except OSError as error:
             raise self._lost(error) from None
-        self._judge(size, time.monotonic() - began_s)
 
     def _judge(self, size_bytes: int, waited_s: float) -> None:
         """Raises NotReachable for a source that only drips."""
