@@ -24,7 +24,7 @@ class BulkTls:
     The handshake is `do_handshake`. For one thread at a time.
     """
 
-    __slots__ = ("_accepted_bytes", "_incoming", "_outgoing", "_room", "_sock", "_tls", "_unsent")
+    __slots__ = ("_accepted_bytes", "_ending_bytes", "_incoming", "_outgoing", "_room", "_sock", "_tls", "_unsent")
 
     def __init__(
         self, sock: socket.socket, context: ssl.SSLContext, room: memoryview, *, server_side: bool = False
@@ -36,6 +36,7 @@ class BulkTls:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
         self._unsent = memoryview(b"")
         self._accepted_bytes = 0  # of the data whose records are not all sent yet
+        self._ending_bytes = 0  # of the other side's last record
 
     @property
     def inner(self) -> socket.socket:
@@ -113,8 +114,10 @@ class BulkTls:
             except ssl.SSLWantReadError:
                 self._flush()
                 # What follows that record is not TLS any more.
-                if not self._take_in(max(1, CLOSE_NOTIFY_BYTES - self._incoming.pending)):
+                count = self._take_in(max(1, CLOSE_NOTIFY_BYTES - self._ending_bytes))
+                if not count:
                     raise ConnectionResetError("the connection ended before TLS did") from None
+                self._ending_bytes += count
             else:
                 self._flush()
                 return

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hocket.adapters.bulktls import BulkTls
+from hocket.adapters.bulktls import CLOSE_NOTIFY_BYTES, BulkTls
 from hocket.adapters.tls import certified, node_client_context, server_context
 from hocket.core.ids import NodeId, Role
 from tests.kit.identities import credentials
@@ -107,6 +107,20 @@ def test_tls_ends_and_what_follows_is_not_touched(pair: Pair) -> None:
         server.unwrap()
     client.unwrap()
     client.inner.sendall(b"plain bytes")
+    server.unwrap()
+    assert server.inner.recv(100) == b"plain bytes"
+
+
+def test_a_last_record_in_two_parts_takes_nothing_of_what_follows(pair: Pair) -> None:
+    client, server = pair
+    with pytest.raises(ssl.SSLWantReadError):
+        client._tls.unwrap()
+    record = client._outgoing.read()
+    assert len(record) == CLOSE_NOTIFY_BYTES
+    client.inner.sendall(record[:10])
+    with pytest.raises(ssl.SSLWantReadError):
+        server.unwrap()
+    client.inner.sendall(record[10:] + b"plain bytes")
     server.unwrap()
     assert server.inner.recv(100) == b"plain bytes"
 
