@@ -127,11 +127,11 @@ class _BentRing(Ring):
 
     __slots__ = ()
 
-    def push(self, frame: bytes) -> None:
+    def push(self, frame: bytes) -> int:
         (whole,) = Decoder(MAX_CONTROL_BODY_BYTES).feed(frame)
         news = codec.decode(whole)
         assert isinstance(news, LeafNews)
-        super().push(codec.encode(LeafNews(news.track, news.leaf, news.data[:-1] + bytes([news.data[-1] ^ 1]))))
+        return super().push(codec.encode(LeafNews(news.track, news.leaf, news.data[:-1] + bytes([news.data[-1] ^ 1]))))
 
 
 def test_a_relay_that_changes_a_line_is_left_and_the_hosts_own_counts(tmp_path: Path, song: Song) -> None:
