@@ -111,12 +111,14 @@ def floods(friends: int, seconds: float, realtime: bool) -> None:
             told.append(json.loads(villain.line("connections")))
         rows: Rows = []
         for (name, calm), (_, flooded) in zip(halves[0][1], halves[1][1], strict=True):
-            rows.append((name, f"{calm} | {flooded}"))
+            rows.append((name, f"{calm}; flooded: {flooded}"))
         for percent in (50, 95, 99):
             calm_us, flooded_us = (percentile(half[0], percent) for half in halves)
             rows.append((f"clocks, p{percent}: how far it moved", f"{flooded_us - calm_us:+.1f} us"))
-        rows.append(("the host uses", " | ".join(f"{half[3].core_since(half[2]):.1%} of a core" for half in halves)))
-        rows.append(("the host's memory", " | ".join(f"{half[3].pss_kb / 1024:.1f} MB" for half in halves)))
+        rows.append(
+            ("the host uses", "; flooded: ".join(f"{half[3].core_since(half[2]):.1%} of a core" for half in halves))
+        )
+        rows.append(("the host's memory", "; flooded: ".join(f"{half[3].pss_kb / 1024:.1f} MB" for half in halves)))
         rows += [(f"flood: {name}", json.dumps(what)) for done in told for name, what in done.items()]
         show(f"{friends} friends, {seconds:.0f} s in peace and as long under floods", rows)
 
