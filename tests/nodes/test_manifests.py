@@ -139,7 +139,7 @@ def test_a_word_once_given_holds_while_the_machine_is_away(tmp_path: Path) -> No
         check_all(await office.check(id_of(SONG)), SONG)
         with pytest.raises(TrackMissing, match="vouched for"):
             await office.check(id_of(LONG))
-        made.librarian.remove(id_of(SONG))
+        await made.librarian.remove(id_of(SONG))
         with pytest.raises(TrackMissing, match="removed"):
             await office.check(id_of(SONG))
 

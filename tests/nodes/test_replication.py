@@ -88,16 +88,16 @@ def test_removed_means_everywhere_also_where_it_is_only_seen_later(tmp_path: Pat
         away = await made.add(3)
         await made.settled()
         away.cut()
-        assert made.librarian.remove("one").track == id_of(ONE)
+        assert (await made.librarian.remove("one")).track == id_of(ONE)
         await made.until(lambda: a.files == b.files == {"two.wav": TWO})
         away.heal()
         await made.until(lambda: away.files == {"two.wav": TWO})
         rows = made.librarian.copies(library.CopiesList()).rows
         assert [(row.track.name, row.removed) for row in rows] == [("two.wav", False), ("one.wav", True)]
-        made.librarian.restore("one")
+        await made.librarian.restore("one")
         await made.until(lambda: a.files == b.files == away.files == {"one.wav": ONE, "two.wav": TWO})
         with pytest.raises(TrackMissing):
-            made.librarian.restore("one")
+            await made.librarian.restore("one")
 
     run(tmp_path, work)
 
@@ -107,13 +107,13 @@ def test_a_removal_outlives_the_prime(tmp_path: Path) -> None:
         a, away = await made.add(1, one=ONE, two=TWO), await made.add(2)
         await made.settled()
         away.cut()
-        made.librarian.remove("one")
+        await made.librarian.remove("one")
         await made.until(lambda: a.files == {"two.wav": TWO})
 
     async def after(made: Sites) -> None:
         a, away = await made.add(1), await made.add(2)
         await made.until(lambda: away.files == a.files == {"two.wav": TWO})
-        assert made.librarian.restore("one").track == id_of(ONE)
+        assert (await made.librarian.restore("one")).track == id_of(ONE)
         await made.until(lambda: len(away.files) == len(a.files) == 2)
 
     run(tmp_path, before)
@@ -124,7 +124,7 @@ def test_what_a_person_puts_back_after_a_removal_is_shared_again(tmp_path: Path)
     async def work(made: Sites) -> None:
         a, b = await made.add(1, one=ONE, two=TWO), await made.add(2)
         await made.settled()
-        made.librarian.remove("one")
+        await made.librarian.remove("one")
         await made.until(lambda: a.files == b.files == {"two.wav": TWO})
         stones = made.librarian
         await made.until(lambda: not any(stone.owing for stone in stones._replication.removed))
@@ -140,7 +140,7 @@ def test_a_song_removed_while_it_is_copied_does_not_arrive(tmp_path: Path) -> No
     async def work(made: Sites) -> None:
         a, b = await made.add(1, big=big), await made.add(2, rate=200_000)
         await made.until(lambda: any(state.done_bytes for _, state in made.librarian.transfers()))
-        made.librarian.remove("big")
+        await made.librarian.remove("big")
         await made.until(lambda: a.files == b.files == {} and not made.librarian.transfers())
         await made.until(lambda: not any(name.endswith(".partial") for name in files_below(b.music)))
 

@@ -340,21 +340,24 @@ class Librarian:
             asked.offset + len(page) < len(held) + len(removed),
         )
 
-    def remove(self, text: str) -> library.TrackChanged:
+    async def remove(self, text: str) -> library.TrackChanged:
         """Take a track out of the library everywhere. Raises TrackMissing, AmbiguousTrack."""
-        track = Catalogue(self._replication.tracks()).resolve(text)
+        track = await _meant(text, list(self._replication.tracks()))
+        if track.id not in self._replication:
+            raise TrackMissing(f"'{track.name}' went while it was looked for", hint="`tracks list` shows what there is")
         self._removed[track.id] = track
         self._replication.remove(track.id)
         log.info("'%s' was removed by the operator", track.name)
         self._wake.set()
         return library.TrackChanged(track.id, track.name)
 
-    def restore(self, text: str) -> library.TrackChanged:
+    async def restore(self, text: str) -> library.TrackChanged:
         """Bring a removed track back from the trash. Raises TrackMissing, AmbiguousTrack."""
         if not self._removed:
             raise TrackMissing("no track was removed", hint="`tracks list` shows all there are")
-        track = Catalogue(self._removed.values()).resolve(text)
-        del self._removed[track.id]
+        track = await _meant(text, list(self._removed.values()))
+        if self._removed.pop(track.id, None) is None:
+            raise TrackMissing(f"'{track.name}' is back already", hint="`tracks list` shows what there is")
         self._replication.restore(track.id)
         for node, machine in self._machines.items():
             if machine.here:
@@ -456,3 +459,8 @@ class AtHome:
     def notify(self, message: Message) -> None:
         """Taken at once."""
         self._librarian.take(self._node, message)
+
+
+async def _meant(text: str, tracks: list[Track]) -> Track:
+    """The one track that text means. Beside the loop, which a whole library would hold up for a second."""
+    return await asyncio.to_thread(lambda: Catalogue(tracks).resolve(text))

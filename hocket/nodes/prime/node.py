@@ -336,9 +336,9 @@ class Prime:
             case library.CopiesList():
                 return self._librarian.copies(message)
             case library.TrackRemove():
-                return self._librarian.remove(message.text)
+                return await self._librarian.remove(message.text)
             case library.TrackRestore():
-                return self._librarian.restore(message.text)
+                return await self._librarian.restore(message.text)
             case _:
                 raise HocketError(f"{type(message).__name__} is not for a prime", code=ErrorCode.NOT_ALLOWED)
         return None
