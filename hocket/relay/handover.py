@@ -27,6 +27,9 @@ from hocket.relay.lineage import (
 SILENCE_NS = NS_PER_S
 """A host that was not heard for this long is taken for dead; buffers last for five times as long."""
 
+THIN_SILENCE_NS = 3 * NS_PER_S
+"""Over a line that is shared out: a sign of life may stand behind pieces of music, each a second over 150 kbit/s."""
+
 STAGGER_NS = NS_PER_S // 2
 """Head start of each successor over the next: a claim crosses the world in half of it."""
 
@@ -163,6 +166,7 @@ class Succession:
         self._sign = sign
         hosting = reign.claim.host_key == key
         self._machine: Machine[State, Event, Command] = Machine(_NEXT, State.HOSTING if hosting else State.FOLLOWING)
+        self.silence_ns = SILENCE_NS
         self._heard_ns = now_ns
         self._waiting_since_ns = now_ns
         self._announce_every_ns = ANNOUNCE_NS
@@ -205,6 +209,10 @@ class Succession:
         if self.state not in (State.HOSTING, State.LEFT) and self._handed_to is None:
             self._heard_ns = now_ns
             self._machine.feed(Event.HEARD)
+
+    def bear(self, silence_ns: int) -> None:
+        """The host says how long its line may keep it silent; nobody waits longer than buffers last."""
+        self.silence_ns = max(SILENCE_NS, min(silence_ns, THIN_SILENCE_NS))
 
     def slept(self, asleep_ns: int, now_ns: int) -> None:
         """This machine was held up for so long: what the host said meanwhile is still to be read."""
@@ -263,7 +271,7 @@ class Succession:
 
     def tick(self, now_ns: int) -> Decision | None:
         """What time alone brings about; call it at `next_ns`, or every 50 ms or so."""
-        if self.state is State.FOLLOWING and now_ns >= self._heard_ns + SILENCE_NS:
+        if self.state is State.FOLLOWING and now_ns >= self._heard_ns + self.silence_ns:
             self._waiting_since_ns = now_ns
             self._machine.feed(Event.SILENT)
         if self.state is State.WAITING:
@@ -283,7 +291,7 @@ class Succession:
     def next_ns(self) -> int | None:
         """When `tick` may have something to say; None: not before something else happens."""
         if self.state is State.FOLLOWING:
-            return self._heard_ns + SILENCE_NS
+            return self._heard_ns + self.silence_ns
         if self.state is State.WAITING:
             turn_ns = self._turn_ns()
             return self._waiting_since_ns + HOPELESS_NS if turn_ns is None else turn_ns

@@ -12,6 +12,7 @@ from hocket.relay.handover import (
     MAX_ANNOUNCE_NS,
     SILENCE_NS,
     STAGGER_NS,
+    THIN_SILENCE_NS,
     Announce,
     Claimed,
     Event,
@@ -66,6 +67,17 @@ def test_who_was_asleep_itself_listens_before_it_claims() -> None:
     first.slept(100, woken_ns + SILENCE_NS)
     assert first.tick(woken_ns + SILENCE_NS + 99) is None
     assert isinstance(first.tick(woken_ns + SILENCE_NS + 100), Claimed)
+
+
+@pytest.mark.parametrize(
+    ("told_ns", "silence_ns"), [(0, SILENCE_NS), (2 * NS_PER_S, 2 * NS_PER_S), (3600 * NS_PER_S, THIN_SILENCE_NS)]
+)
+def test_a_host_on_a_thin_line_may_be_silent_for_longer_but_not_for_ever(told_ns: int, silence_ns: int) -> None:
+    first = follower(FIRST)
+    first.bear(told_ns)
+    assert first.tick(START_NS + silence_ns - 1) is None
+    assert first.next_ns == START_NS + silence_ns
+    assert isinstance(first.tick(START_NS + silence_ns), Claimed)
 
 
 def test_the_second_waits_for_the_first() -> None:

@@ -14,6 +14,7 @@ from hocket.client.together.passport import Passport
 from hocket.client.together.roll import Roll
 from hocket.client.together.supply import Store
 from hocket.client.together.values import decode, encode
+from hocket.core.clock import NS_PER_MS
 from hocket.core.errors import ErrorCode, ProtocolError
 from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, TrackId, node_id
 from hocket.relay.admission import GuestList
@@ -26,8 +27,6 @@ from hocket.relay.lineage import Reign, found
 from hocket.relay.queue import Queue, sign_queue
 from hocket.relay.timeline import Line, SignedLine, Timeline, Verdict, sign_line
 from hocket.wire.messages.together import LineNews, Parents, QueueNews, ReignNews, Report, TimePace, Wish
-
-NS_PER_MS = 1_000_000
 
 
 class Circle:
@@ -200,9 +199,9 @@ class Circle:
         wanted_ms = question_ns(self.hall.spare_bps, len(self.hall.friends)) // NS_PER_MS
         if not 3 * self._pace_ms <= 4 * wanted_ms <= 5 * self._pace_ms:
             self._pace_ms = wanted_ms
-            self.hall.broadcast(TimePace(wanted_ms))
+            self.hall.broadcast(TimePace(wanted_ms, self.hall.silence_ms))
         elif newcomer is not None:
-            newcomer.link.send(TimePace(self._pace_ms))
+            newcomer.link.send(TimePace(self._pace_ms, self.hall.silence_ms))
 
     # -- what hosts and followers do differently
 

@@ -22,7 +22,7 @@ from hocket.client.together.seeking import Way
 from hocket.client.together.timed import OpenOutput, TimedPlayer
 from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
-from hocket.core.clock import NS_PER_S
+from hocket.core.clock import NS_PER_MS, NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError, Refused
 from hocket.relay.chunks import ChunkMismatch
 from hocket.relay.handover import Follow
@@ -52,8 +52,8 @@ from hocket.wire.messages.together import (
 log = logging.getLogger(__name__)
 
 REPORT_S = 1.0
-PULSELESS_S = 2.0
-"""Who passes music on passes the host's pulse on, unless both wait for one another."""
+PULSELESS_S = 1.0
+"""After the host is due: who passes music on passes its pulse on, unless both wait for one another."""
 REPORT_QUESTIONS = 4
 """Where questions about the time are rare, reports are more so."""
 
@@ -255,7 +255,8 @@ class Follower(Party):
             case Parents() if above.is_host:
                 self._take_parents(message)
             case TimePace() if above.is_host:
-                self.clock.pace(message.question_ms * NS_PER_S // 1000)
+                self.clock.pace(message.question_ms * NS_PER_MS)
+                self.succession.bear(message.silence_ms * NS_PER_MS)
                 self._report_every_s = max(REPORT_S, REPORT_QUESTIONS * message.question_ms / 1000)
             case _:
                 super().from_above(link, message)
@@ -367,7 +368,8 @@ class Follower(Party):
             self._next_report_s = now_s + self._report_every_s
             self._report()
         is_led = self.succession.state is Succeeding.FOLLOWING
-        if self._music is not None and is_led and now_s > self._pulse_s + PULSELESS_S:
+        due_s = self._pulse_s + self.succession.silence_ns / NS_PER_S
+        if self._music is not None and is_led and now_s > due_s + PULSELESS_S:
             self._music.close(NotReachable("nothing of the host comes through you"))
         if self.is_hosting:
             self._baton.follow_on()

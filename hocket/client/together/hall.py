@@ -12,7 +12,7 @@ from hocket.adapters.peers import PeerLink, PeerServer
 from hocket.client.together.books import Book
 from hocket.client.together.supply import Store, missing
 from hocket.core.address import HostPort
-from hocket.core.clock import NS_PER_S
+from hocket.core.clock import NS_PER_MS, NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, ProtocolError
 from hocket.core.ids import TrackId, UserName
 from hocket.core.sound import AudioFormat
@@ -20,6 +20,7 @@ from hocket.core.track import Track
 from hocket.relay.allotment import Purse, pulses_fit, spare_bps
 from hocket.relay.chunks import LEAF_BYTES, LEAVES_PER_PAGE
 from hocket.relay.fetchplan import LEAD_NS
+from hocket.relay.handover import SILENCE_NS, THIN_SILENCE_NS
 from hocket.relay.invites import Scope
 from hocket.relay.keys import PeerId
 from hocket.relay.limits import Verdict
@@ -188,6 +189,11 @@ class Hall:
     def lead_ns(self) -> int:
         """How long before it is heard music goes out."""
         return THIN_LEAD_NS if self.upload_bps else LEAD_NS
+
+    @property
+    def silence_ms(self) -> int:
+        """How long this line may keep a sign of life back."""
+        return (THIN_SILENCE_NS if self.upload_bps else SILENCE_NS) // NS_PER_MS
 
     def _behind_bytes(self) -> int:
         """From what is heard now on; a reader that is far behind would count as too slow."""

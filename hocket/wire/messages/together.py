@@ -68,9 +68,13 @@ class TimeIs(Message, kind=Kind.TIME_IS, senders=FRIENDS, receivers=FRIENDS):
 
 
 class TimePace(Message, kind=Kind.TIME_PACE, senders=FRIENDS, receivers=FRIENDS):
-    """Ask for the time no more often than this, the first half second apart: the host's line is shared."""
+    """Ask for the time no more often than this, the first half second apart: the host's line is shared.
+
+    Nothing heard for `silence_ms` may be its line; more, and it is gone.
+    """
 
     question_ms: Count
+    silence_ms: Count
 
 
 class LineNews(Message, kind=Kind.LINE_NEWS, senders=FRIENDS, receivers=FRIENDS):
