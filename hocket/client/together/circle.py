@@ -96,7 +96,8 @@ class Circle:
 
     @property
     def is_hosting(self) -> bool:
-        return self.succession.is_hosting
+        # A stranger may knock before the host has let us in.
+        return hasattr(self, "succession") and self.succession.is_hosting
 
     @property
     def now_s(self) -> int:
