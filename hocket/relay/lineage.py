@@ -5,6 +5,8 @@ its maker stands on, so that whoever trusted one host can follow the chain to a 
 having met those in between.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from hocket.relay.keys import GroupId, PeerId, Sign, canonical, fingerprint, is_signed_by, peer_id
@@ -12,6 +14,9 @@ from hocket.relay.keys import GroupId, PeerId, Sign, canonical, fingerprint, is_
 MAX_SUCCESSORS = 16
 MAX_LINKS = 32
 """Links that travel: with full rosters 25 KiB. Who missed 32 hand-overs joins anew."""
+
+NEARER_US = 20_000
+"""A successor has to be nearer by this much to overtake another: every roster is told to everybody."""
 
 
 class Roster(msgspec.Struct, frozen=True, array_like=True):
@@ -85,6 +90,22 @@ def succeed(reign: Reign, host_key: bytes, sign: Sign, successors: tuple[bytes, 
     link = SignedClaim(claim, sign(canonical(claim)))
     roster = Roster(before.group, claim.epoch, 0, successors[:MAX_SUCCESSORS])
     return Reign((*reign.links, link)[-MAX_LINKS:], sign_roster(roster, sign))
+
+
+def line_up(before: Iterable[bytes], round_trips_us: dict[bytes, int], *, anew: bool) -> tuple[bytes, ...]:
+    """Who is to succeed a host: those of `before` who still can, in their order, then the nearest others.
+
+    `round_trips_us`: of all who can, by their keys. `anew`: who is nearer by NEARER_US overtakes.
+    """
+    order = [key for key in before if key in round_trips_us]
+    order += sorted(round_trips_us.keys() - set(order), key=lambda key: (round_trips_us[key], key))
+    if anew:
+        for at in range(1, len(order)):
+            here = at
+            while here and round_trips_us[order[here - 1]] - round_trips_us[order[here]] >= NEARER_US:
+                order[here - 1], order[here] = order[here], order[here - 1]
+                here -= 1
+    return tuple(order[:MAX_SUCCESSORS])
 
 
 def is_roster_of(signed: SignedRoster, claim: Claim) -> bool:

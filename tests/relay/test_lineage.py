@@ -2,11 +2,14 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hocket.relay.keys import GroupId, fingerprint
 from hocket.relay.lineage import (
     MAX_LINKS,
     MAX_SUCCESSORS,
+    NEARER_US,
     Claim,
     Reign,
     Roster,
@@ -14,6 +17,7 @@ from hocket.relay.lineage import (
     accept,
     accept_from_invite,
     found,
+    line_up,
     sign_roster,
     succeed,
 )
@@ -153,3 +157,31 @@ def test_the_higher_epoch_wins_and_the_lower_id_in_the_same() -> None:
     assert low.beats(Claim(GROUP, 3, b.key))
     assert not Claim(GROUP, 3, b.key).beats(low)
     assert not low.beats(low)
+
+
+KEYS = st.binary(min_size=1, max_size=2)
+DISTANCES = st.dictionaries(KEYS, st.integers(0, 10 * NEARER_US), max_size=2 * MAX_SUCCESSORS)
+
+
+@given(DISTANCES, st.lists(KEYS, unique=True, max_size=MAX_SUCCESSORS), st.booleans())
+def test_successors_stay_in_line_until_somebody_is_much_nearer(
+    able: dict[bytes, int], before: list[bytes], anew: bool
+) -> None:
+    line = line_up(before, able, anew=anew)
+    assert set(line) <= set(able)
+    assert len(line) == len(set(line)) == min(MAX_SUCCESSORS, len(able))
+    assert line_up(line, able, anew=anew) == line, "nothing has changed"
+    if anew:
+        assert all(able[after] - able[first] > -NEARER_US for first, after in pairwise(line))
+    else:
+        assert list(line[: sum(key in able for key in before)]) == [key for key in before if key in able]
+
+
+def test_distances_that_waver_change_no_roster() -> None:
+    able = {person.key: 30_000 for person in (BEN, CLARA, DORA)}
+    line = line_up((), able, anew=True)
+    for number, key in enumerate(line):
+        wavering = {**able, key: 30_000 - NEARER_US + 1 + number}
+        assert line_up(line, wavering, anew=True) == line
+    assert line_up(line, {**able, line[2]: 30_000 - NEARER_US}, anew=True) == (line[2], line[0], line[1])
+    assert line_up(line, {**able, line[2]: 0}, anew=False) == line

@@ -23,10 +23,14 @@ from hocket.relay.conductor import Conductor, lead_ns
 from hocket.relay.handover import Succession
 from hocket.relay.invites import InviteBook
 from hocket.relay.keys import GROUP_ID_RANDOM_BYTES, GroupId, PeerId, group_id, peer_id
-from hocket.relay.lineage import Reign, found
+from hocket.relay.lineage import Reign, found, line_up
 from hocket.relay.queue import Queue, sign_queue
 from hocket.relay.timeline import Line, SignedLine, Timeline, Verdict, sign_line
 from hocket.wire.messages.together import LineNews, Parents, QueueNews, ReignNews, Report, TimePace, Wish
+
+FAR_US = 1 << 30
+LINE_UP_S = 30.0
+"""Successors change places for their distance no more often: a new roster goes to everybody."""
 
 
 class Circle:
@@ -81,6 +85,7 @@ class Circle:
         self.branches = Branches(self.id, self.hall)
         self._roll = Roll(self.members)
         self._pace_ms = 0
+        self._line_up_s = 0.0
 
     @property
     def key(self) -> bytes:
@@ -189,10 +194,13 @@ class Circle:
         self._tell_pace(newcomer)
 
     def _name_successors(self) -> None:
-        able = [f for f in self.hall.friends if f.serves is not None]
-        able.sort(key=lambda f: f.report.round_trip_us if f.report is not None else 1 << 30)
-        before = self.succession.reign
-        self.succession.name_successors(tuple(f.key for f in able))
+        serving = [friend for friend in self.hall.friends if friend.serves is not None]
+        able = {friend.key: friend.report.round_trip_us if friend.report else FAR_US for friend in serving}
+        before, now_s = self.succession.reign, time.monotonic()
+        anew = now_s >= self._line_up_s
+        if anew:
+            self._line_up_s = now_s + LINE_UP_S
+        self.succession.name_successors(line_up(before.roster.roster.successors, able, anew=anew))
         if self.succession.reign is not before:
             self.hall.broadcast(ReignNews(encode(self.succession.reign)))
 
