@@ -5,8 +5,9 @@
 Needs rsync on the PATH. A real prime holds ten WAV files, a real plane on the same machine loses its copies
 and gets them back, again and again; rounds alternate with rsync's, and medians are printed. Both verify what
 they copy, flush it to the disk (`--fsync`), and receive with the same low priority. CPU is that of both sides
-together. rsync's daemon does not encrypt: like is compared with like by a prime with `--audio plain`; what TLS
-costs is shown beside it. As root it runs in a network namespace of its own, whose congestion control is reno:
+together. rsync's daemon does not encrypt, and no more do copies within one machine, nor those with `--audio plain`;
+what TLS costs is shown beside them: for that the prime listens on 127.0.0.2, which is another machine to a plane that
+comes from 127.0.0.1. As root it runs in a network namespace of its own, whose congestion control is reno:
 the pacing of BBR costs a lone sender on loopback several times the CPU.
 """
 
@@ -34,6 +35,13 @@ from tests.kit.cluster import Cluster
 from tests.nodes.replica_kit import Sites, sites
 
 SONGS = 10
+KINDS = {
+    "one machine": ("127.0.0.1:0", "tls"),
+    "--audio plain": ("127.0.0.2:0", "plain"),
+    "encrypted": ("127.0.0.2:0", "tls"),
+}
+"""Where the prime listens, and its --audio."""
+
 IN_NAMESPACE = "BENCHMARK_IN_NAMESPACE"
 TIMEOUT_S = 120.0
 
@@ -120,14 +128,17 @@ def rsync_daemon(home: Path, music: Path) -> Iterator[tuple[int, int]]:
 
 
 def against_rsync(home: Path, rounds: int, megabytes: int, kind: str) -> None:
-    """`kind` is what the prime's --audio says: plain or tls."""
+    """The median of rounds, for one of KINDS."""
     music, theirs = home / "music", home / "one" / "music"
     music.mkdir()
     names = {f"song {number}.wav" for number in range(SONGS)}
     for number, name in enumerate(sorted(names)):
         (music / name).write_bytes(wav(megabytes * 1_000_000, number))
     ours, rivals = [], []
-    with Cluster(home, "--audio", kind) as cluster, rsync_daemon(home / "rsync", music) as (daemon, port):
+    address, audio = KINDS[kind]
+    made = Cluster(home, "--audio", audio)
+    made.address = address
+    with made as cluster, rsync_daemon(home / "rsync", music) as (daemon, port):
         plane = cluster.plane("one", token=cluster.token())
         wait(lambda: names <= names_in(theirs), "the first copies")
         (home / "target").mkdir()
@@ -211,11 +222,11 @@ def main() -> None:
     given = parser.parse_args()
     enter_namespace()
     with tempfile.TemporaryDirectory() as home:
-        for part in ("plain", "tls", "nothing", "lag"):
+        for part in (*KINDS, "nothing", "lag"):
             (Path(home) / part).mkdir()
         asyncio.run(nothing_to_do(Path(home) / "nothing", given.files))
         asyncio.run(loop_lag(Path(home) / "lag", SONGS * given.megabytes))
-        for kind in ("plain", "tls"):
+        for kind in KINDS:
             against_rsync(Path(home) / kind, given.rounds, given.megabytes, kind)
 
 

@@ -29,6 +29,8 @@ HOLDER = NodeId("plane-00000000000a")
 TAKER = NodeId("plane-00000000000b")
 TIMEOUT_S = 30.0
 STRANGER = NodeId("plane-00000000000c")
+ELSEWHERE = "127.0.0.2"
+"""Who connects to it comes from 127.0.0.1: copies are encrypted as between two machines."""
 
 
 def wav(size_bytes: int, seed: int = 1) -> bytes:
@@ -84,7 +86,9 @@ class Holder:
 
 
 @contextlib.asynccontextmanager
-async def holder(files: dict[TrackId, Path], told_bytes: int = -1, node: NodeId = HOLDER) -> AsyncIterator[Holder]:
+async def holder(
+    files: dict[TrackId, Path], told_bytes: int = -1, node: NodeId = HOLDER, host: str = ELSEWHERE
+) -> AsyncIterator[Holder]:
     """Serve files under ids, true or not. `told_bytes`: the size that it tells of each."""
 
     def find(track: TrackId) -> Track | None:
@@ -109,7 +113,7 @@ async def holder(files: dict[TrackId, Path], told_bytes: int = -1, node: NodeId 
         node, service, open_files, clock, context, 100, role=Role.PLANE, send_buffer_bytes=0, is_bulk=True
     )
     found = Holder(server, node)
-    await server.start(HostPort("127.0.0.1", 0))
+    await server.start(HostPort(host, 0))
     try:
         yield found
     finally:

@@ -176,8 +176,13 @@ class Connection:
         self._begin_hello()
         return True
 
-    def _go_plain(self, correlation: int) -> None:
+    def _go_plain(self, message: GoPlain, correlation: int) -> None:
         """The answer is the last that goes out encrypted, and nothing else waits to be sent."""
+        if message.seen_as not in (None, self.peer_address):
+            raise HocketError(
+                f"{message.seen_as} is seen as {self.peer_address} here: something lies between",
+                code=ErrorCode.NOT_ALLOWED,
+            )
         self._reply(Done(), correlation, Flag.REPLY)
         self._flush()
         if not isinstance(self._sock, BulkTls) or self.stage is Stage.CLOSED:
@@ -275,7 +280,7 @@ class Connection:
                 self._read(message, correlation)
                 return
             if isinstance(message, GoPlain):
-                self._go_plain(correlation)
+                self._go_plain(message, correlation)
                 return
             reply = self._server.service.answer(self, message)
         except Exception as error:

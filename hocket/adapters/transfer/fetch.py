@@ -111,8 +111,7 @@ class Fetch:
         try:
             if kept is None:
                 link.greet((order.source_role, order.source))
-                if order.plain:
-                    link.go_plain()
+                link.go_plain(between_machines=order.plain)
             opened = link.open(order.track)
             self._check(opened)
             partial.resume(order.size_bytes, self._stop, self._count)

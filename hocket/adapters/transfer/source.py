@@ -103,12 +103,27 @@ class SourceLink:
             )
         self._wait_in_the_kernel()
 
-    def go_plain(self) -> None:
-        """End TLS, and go on without it on the same socket. Raises Refused, NotReachable, ProtocolError."""
+    def go_plain(self, *, between_machines: bool) -> None:
+        """End TLS, and go on without it on the same socket. Raises Refused, NotReachable, ProtocolError.
+
+        Unless `between_machines`, only where both sockets are of one machine and nothing forwards between them:
+        bytes that leave no machine need no cipher. Otherwise everything stays as it is.
+        """
         assert self._tls is not None
+        seen_as = None
+        if not between_machines:
+            own, other = self._sock.getsockname(), self._sock.getpeername()
+            if own[0] != other[0]:
+                return
+            seen_as = HostPort(own[0], own[1])
         self._last_correlation += 1
-        self._send(codec.encode(GoPlain(), self._last_correlation))
-        self._message(self._last_correlation, limits.MAX_CONTROL_BODY_BYTES)
+        self._send(codec.encode(GoPlain(seen_as), self._last_correlation))
+        try:
+            self._message(self._last_correlation, limits.MAX_CONTROL_BODY_BYTES)
+        except HocketError as error:
+            if error.code is ErrorCode.NOT_ALLOWED and not between_machines:
+                return  # something forwards between the two, and may do so over any line
+            raise
         try:
             self._tls.unwrap()
         except OSError as error:

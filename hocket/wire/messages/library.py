@@ -139,7 +139,12 @@ class OpenFile(Message, kind=Kind.OPEN_FILE, senders=CONTROL, receivers=CONTROL,
 
 
 class GoPlain(Message, kind=Kind.GO_PLAIN, senders=CONTROL, receivers=CONTROL, reply=Done):
-    """On a connection for files, once both sides know each other: end TLS, and go on without it on the same socket."""
+    """On a connection for files, once both sides know each other: end TLS, and go on without it on the same socket.
+
+    `seen_as`: refused unless the connection comes from there, so nothing lies between the two sockets.
+    """
+
+    seen_as: HostPort | None = None
 
 
 class TracksElsewhere(
