@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import get_type_hints
 
 import msgspec
@@ -34,6 +35,8 @@ def _first_sentence(cls: type) -> str:
 
 
 def _field_type(hint: object) -> str:
+    if isinstance(hint, UnionType):
+        return " or ".join("none" if part is NoneType else _field_type(part) for part in hint.__args__)
     name = getattr(hint, "__name__", None) if not hasattr(hint, "__metadata__") else None
     text = name or str(hint).replace("typing.", "")
     if hasattr(hint, "__metadata__"):
