@@ -5,6 +5,7 @@ PYTHON ?=
 VENV := .venv
 export PYTHON VENV
 BIN := $(VENV)/bin
+WORKERS ?= 4
 
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -16,8 +17,9 @@ run:
 	@scripts/venv.sh requirements.txt
 	@exec $(BIN)/python -m hocket.app.run
 
+# Most tests wait for programs rather than work, so two a core. One by one: $(BIN)/pytest
 test: dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # An hour of listeners while processes are killed at random; SOAK_S=180 for less.
 soak: dev

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ from tests.kit.wan_fixtures import make_wan, wan  # noqa: F401 - fixtures for ev
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("root") and os.geteuid() != 0:
         lacking("needs root")
+
+
+# The same programs start hundreds of times: compiling them anew would be half of what each start costs.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.dont_write_bytecode = False
 
 
 # Deadlines would judge the machine, not the code. In CI the examples are the same in every run of one commit;

@@ -22,7 +22,7 @@ from tests.kit.processes import ROOT, STOP_TIMEOUT_S, Program, ProgramError, run
 
 DEMO_USER = "Someone"
 DEMO_PASSWORD = "password123"
-EVENT_TIMEOUT_S = 30.0
+EVENT_TIMEOUT_S = 60.0
 MARK = "TEST_CLUSTER_MARK"
 """Environment entry by which a cluster's processes are known, whoever their parent is by now."""
 

@@ -19,8 +19,8 @@ from tests.kit import proc
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 
 
 class ProgramError(AssertionError):
