@@ -15,6 +15,7 @@ HEADERS_PERCENT = 5
 
 TIME_PERCENT = 35
 NEWS_PERCENT = 10
+NEWCOMERS_PERCENT = 20
 """Of what the music leaves."""
 
 ANSWER_BYTES = 112
@@ -62,6 +63,13 @@ def reports_per_s(spare: int, friends: int) -> float:
     if spare:
         reports = min(reports, spare * NEWS_PERCENT / (100 * 8 * REPORT_BYTES))
     return reports / max(1, friends)
+
+
+def newcomers(spare: int, friends: int, passed_s: float) -> float:
+    """How many more newcomers all of so many friends can be told of, as time has passed; others wait for their turn."""
+    if not spare:
+        return float(MAX_REPORTS_PER_S)
+    return passed_s * spare * NEWCOMERS_PERCENT / (100 * 8 * REPORT_BYTES * max(1, friends))
 
 
 class Purse:

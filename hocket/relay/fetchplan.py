@@ -140,6 +140,13 @@ class FetchPlan:
             known.lacks = {one: until_ns for one, until_ns in known.lacks.items() if until_ns > now_ns}
             known.lacks[leaf] = now_ns + REST_NS
 
+    def refused(self, source: str, leaf: int, now_ns: int) -> None:
+        """It has too much to do for others: leave it alone for a while, ever longer until it gives something."""
+        known = self._sources.get(source)
+        if known is not None:
+            known.sent.pop(leaf, None)
+            self._rest(known, now_ns)
+
     # what to do
 
     @property
@@ -195,9 +202,14 @@ class FetchPlan:
             if late:
                 for leaf in late:
                     del source.sent[leaf]
-                source.window = 1
-                source.rest_until_ns = now_ns + source.rest_ns
-                source.rest_ns = min(MAX_REST_NS, 2 * source.rest_ns)
+                self._rest(source, now_ns)
+
+    @staticmethod
+    def _rest(source: _Source, now_ns: int) -> None:
+        source.window = 1
+        if source.rest_until_ns <= now_ns:
+            source.rest_until_ns = now_ns + source.rest_ns
+            source.rest_ns = min(MAX_REST_NS, 2 * source.rest_ns)
 
 
 def _may_ask_twice(leaf: int, left_ns: int, asked: list[_Source], now_ns: int) -> bool:

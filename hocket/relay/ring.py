@@ -144,11 +144,16 @@ class Cursor:
         return True
 
     @property
+    def behind_bytes(self) -> int:
+        """What of the ring waits for this friend."""
+        return min(self._ring.behind_bytes(self._number), self._ring.capacity_bytes)
+
+    @property
     def backlog_bytes(self) -> int:
         """All that waits for this friend."""
         begun = len(self._rest) if self._rest is not None else 0
         urgent = sum(map(len, self._time)) + self._control_bytes
-        return begun + urgent + min(self._ring.behind_bytes(self._number), self._ring.capacity_bytes)
+        return begun + urgent + self.behind_bytes
 
     def next_buffers(self, limit: int) -> list[Buffer]:
         """Up to `limit` bytes as buffers for one gathering write; empty when there is nothing to send."""

@@ -33,6 +33,18 @@ def test_measurements_take_turns_and_addresses_do_not() -> None:
     assert roll.changes(now, turns=1.0) == Members((report("b", 2),), whole=False), "who waited longest"
 
 
+def test_newcomers_wait_where_the_line_is_thin() -> None:
+    roll = Roll({})
+    many = members(*(report(str(number)) for number in range(20)))
+    for fresh, told in ((0.0, 8), (0.5, 0), (0.5, 1), (3.0, 3)):
+        news = roll.changes(many, fresh=fresh)
+        assert len(news.members if news is not None else ()) == told
+    assert len(roll.whole().members) == 12, "who comes now will be told of the others with everybody else"
+    gone = roll.changes(members(report("19")), fresh=0.0)
+    assert gone is not None
+    assert len(gone.gone) == 12, "nobody is told that a stranger is gone"
+
+
 @given(st.lists(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3)), max_size=20))
 def test_who_hears_all_changes_knows_who_is_here(steps: list[dict[str, int]]) -> None:
     roll = Roll({})

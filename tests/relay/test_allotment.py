@@ -9,7 +9,9 @@ from hocket.relay.allotment import (
     MAX_ANSWERS_PER_S,
     MAX_QUESTION_NS,
     PULSE_BYTES,
+    REPORT_BYTES,
     Purse,
+    newcomers,
     pulses_fit,
     question_ns,
     reports_per_s,
@@ -42,6 +44,14 @@ def test_a_line_without_a_limit_is_bounded_by_the_processor(friends: int) -> Non
 @given(UPLOADS, st.integers(1, 256))
 def test_more_friends_are_told_less_of_one_another(upload_bps: int, friends: int) -> None:
     assert reports_per_s(upload_bps, friends + 1) < reports_per_s(upload_bps, friends)
+
+
+@given(UPLOADS, st.integers(1, 256))
+def test_what_is_told_of_newcomers_takes_a_fifth_of_what_is_spare(spare: int, friends: int) -> None:
+    told = newcomers(spare, friends, 1.0)
+    assert told * friends * 8 * REPORT_BYTES <= spare / 5 * 1.001
+    assert newcomers(spare, friends, 0.0) == 0.0
+    assert newcomers(0, friends, 0.0) >= 256
 
 
 @given(UPLOADS, st.lists(st.tuples(st.integers(1, NS_PER_S), st.integers(1, 20_000)), max_size=100))

@@ -43,6 +43,23 @@ def test_the_window_grows_with_answers() -> None:
     assert len(under_way) == MAX_WINDOW
 
 
+def test_who_has_too_much_to_do_is_left_alone_ever_longer() -> None:
+    plan = FetchPlan(LEAVES, RATE)
+    plan.add("busy")
+    now_ns, waits = 0, []
+    for _ in range(4):
+        for request in plan.plan(now_ns):
+            plan.refused("busy", request.leaf, now_ns)
+        begun_ns = now_ns
+        while not plan.plan(now_ns):
+            now_ns += TICK_NS
+        waits.append(round((now_ns - begun_ns) / NS_PER_S))
+        plan.refused("busy", 0, now_ns)
+    assert waits == [1, 2, 4, 8]
+    plan.arrived("busy", 0, now_ns)
+    assert asked(plan.plan(now_ns), "busy"), "it gives again"
+
+
 def test_five_seconds_are_kept_and_no_more() -> None:
     plan = FetchPlan(LEAVES, RATE)
     plan.add("anna")

@@ -151,6 +151,11 @@ class PeerLink:
         return len(self._cipher) + sum(map(len, self._bulk)) + self._control.backlog_bytes + audio
 
     @property
+    def behind_bytes(self) -> int:
+        """Music that is to be pushed and waits."""
+        return self._audio.behind_bytes if self._audio is not None else 0
+
+    @property
     def jumps(self) -> int:
         """How often it was so far behind that it was moved on to live."""
         return self._audio.jumps if self._audio is not None else 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hocket.client.together.hall import Friend, Hall
 from hocket.relay.keys import PeerId
 from hocket.relay.tree import Move, Peer, Tree
-from hocket.wire.messages.together import Parents
+from hocket.wire.messages.together import Members, Parents
 
 AMPLE_BPS = 1_000_000_000
 CD_BPS = 1_411_200
@@ -58,9 +58,11 @@ class Branches:
             friend.link.send(Parents(()))
             return
         wanted = [parent, *self._tree.backups(peer)]
-        serving = [self._hall.friend(one) for one in wanted if one != self._me]
-        addresses = tuple(str(one.serves) for one in serving if one is not None and one.serves is not None)
-        friend.link.send(Parents(addresses[:MAX_ADDRESSES]))
+        found = [self._hall.friend(one) for one in wanted if one != self._me]
+        serving = [one for one in found if one is not None and one.serves is not None][:MAX_ADDRESSES]
+        for one in serving:
+            one.link.send(Members((friend.introduction,), whole=False))  # it lets in whom it knows
+        friend.link.send(Parents(tuple(str(one.serves) for one in serving)))
 
     def _stream_bps(self) -> int:
         return self._hall.stream_bps(self._tree.stream_bps if self._tree is not None else CD_BPS)

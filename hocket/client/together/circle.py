@@ -18,7 +18,7 @@ from hocket.core.clock import NS_PER_MS
 from hocket.core.errors import ErrorCode, ProtocolError
 from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, TrackId, node_id
 from hocket.relay.admission import GuestList
-from hocket.relay.allotment import question_ns, reports_per_s
+from hocket.relay.allotment import newcomers, question_ns, reports_per_s
 from hocket.relay.conductor import Conductor, lead_ns
 from hocket.relay.handover import Succession
 from hocket.relay.invites import InviteBook
@@ -168,11 +168,12 @@ class Circle:
         """A newcomer: let the others know, and say where it gets the music; whether from here."""
         if not self.is_hosting:
             return True
+        is_fed_here = friend.link.is_carried or self.branches.add(friend)
+        friend.listens = friend.listens and is_fed_here
         self.tell_members(friend)
         if friend.link.is_carried:
             friend.link.send(Parents(self._relays()))
-            return True
-        return self.branches.add(friend)
+        return is_fed_here
 
     def _relays(self) -> tuple[str, ...]:
         """Friends whom one that has me through the prime alone may reach, to take the music from."""
@@ -182,10 +183,10 @@ class Circle:
         """Who is here, and how they are; who would succeed me; how often to ask for the time."""
         self.members[self.id] = Report(self.id, self.name, "", 0, 0, 0, self.key)
         for friend in self.hall.friends:
-            address = str(friend.serves) if friend.serves else ""
-            self.members.setdefault(friend.id, Report(friend.id, str(friend.name), address, 0, 0, 0, friend.key))
-        turns = passed_s * reports_per_s(self.hall.spare_bps, len(self.hall.friends))
-        news = self._roll.changes(self.members, turns)
+            self.members.setdefault(friend.id, friend.introduction)
+        spare, count = self.hall.spare_bps, len(self.hall.friends)
+        turns = passed_s * reports_per_s(spare, count)
+        news = self._roll.changes(self.members, turns, newcomers(spare, count, passed_s))
         if news is not None:
             self.hall.broadcast(news, but=None if newcomer is None else newcomer.link)
         if newcomer is not None:

@@ -50,6 +50,9 @@ BEHIND_BYTES = 400 * 1024
 THIN_LEAD_NS = 7 * NS_PER_S
 """Over lines that are shared out every hop takes up to a second; LEAD_NS is to be left at the last one."""
 
+PRESSED_BYTES = 2 * LEAF_BYTES
+"""Over a thin line there is always a piece under way; more that wait are too many."""
+
 MAX_BRIEF_BYTES = 24 * 1024
 REMEMBER_NS = 12 * NS_PER_S
 """A leaf is not pushed again within this; who missed it asks."""
@@ -73,6 +76,11 @@ class Friend:
     report: Report | None = None
     answered_ns: int = 0  # when it was last told the time
     is_told: bool = False  # its coming was told, so is its going; who only shows a claim is no listener
+
+    @property
+    def introduction(self) -> Report:
+        """What others need to know of it."""
+        return Report(self.id, str(self.name), str(self.serves) if self.serves else "", 0, 0, 0, self.key)
 
 
 class Hall:
@@ -219,6 +227,8 @@ class Hall:
                 data = book.leaf(message.leaf)
                 if self._is_coming(friend, message):
                     friend.link.refuse(correlation, missing(message.track))  # no offence: it could not know
+                elif self._is_pressed and not friend.listens:
+                    friend.link.refuse(correlation, HocketError("my line is full", code=ErrorCode.TOO_MANY_REQUESTS))
                 elif data is not None:
                     friend.link.reply_bulk(correlation, LeafIs(data))
                 elif not self.fetches:
@@ -240,6 +250,13 @@ class Hall:
         """Whether it is on its way over a line that must not carry it twice."""
         pushed = self._pushed.get((asked.track, asked.leaf))
         return self.upload_bps > 0 and pushed is not None and friend.link.will_push(pushed[1])
+
+    @property
+    def _is_pressed(self) -> bool:
+        """Whether those who are fed here wait longer than they should: who is fed elsewhere must not add to it."""
+        return self.upload_bps > 0 and any(
+            friend.listens and friend.link.behind_bytes > PRESSED_BYTES for friend in self.friends
+        )
 
     def _known(self, track: TrackId) -> Book:
         book = self._store.library.get(track)

@@ -83,7 +83,6 @@ class Reception:
         if friend.listens and is_fed_here:
             self._circle.hall.brief(friend)
             asyncio.get_running_loop().call_later(QUIET_S, self._push_music, friend)
-        friend.listens = friend.listens and is_fed_here
         self._circle.friend_joined(friend)
 
     def _push_music(self, friend: Friend) -> None:

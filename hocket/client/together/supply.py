@@ -10,7 +10,7 @@ from hocket.adapters.peers import PeerLink
 from hocket.client.cluster import Cluster
 from hocket.client.together.books import Book, Library
 from hocket.client.together.nodereader import NodeReader
-from hocket.core.errors import HocketError, NotReachable, TrackMissing
+from hocket.core.errors import ErrorCode, HocketError, NotReachable, TrackMissing
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
@@ -150,7 +150,8 @@ class Supply:
             self.plan.mismatched(source)
         except HocketError as error:
             log.debug("leaf %d from %s: %s", leaf, source, error)
-            self.plan.missing(source, leaf, time.monotonic_ns())
+            judge = self.plan.refused if error.code is ErrorCode.TOO_MANY_REQUESTS else self.plan.missing
+            judge(source, leaf, time.monotonic_ns())
         self._wake.set()
 
 
