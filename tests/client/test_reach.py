@@ -45,9 +45,8 @@ def with_host(tmp_path: Path, test: Callable[[Ear, Ear, Party], Awaitable[None]]
             party = host.engine.together._host
             assert party is not None
             party.beacon.places = lambda: (NOWHERE,)
-            async with asyncio.timeout(WAIT_S):
-                while not any(NOWHERE in m.addresses for m in cluster.prime.asked if isinstance(m, HostHere)):  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            asked = cluster.prime.asked
+            await asked.wait(lambda: any(NOWHERE in one.addresses for one in asked if isinstance(one, HostHere)))
             await test(host, friend, party)
 
     asyncio.run(run())

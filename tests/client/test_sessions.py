@@ -209,9 +209,9 @@ def test_without_prime_and_auth_node_another_one_is_asked_to_resume(tmp_path: Pa
             first, second, third = cluster.auths
             await second.stop()
             before = first.count(SessionHeartbeat)
-            async with asyncio.timeout(20):
-                while first.count(SessionHeartbeat) < before + 2:  # noqa: ASYNC110 - the first was answered by then
-                    await asyncio.sleep(0.01)
+            await first.asked.wait(
+                lambda: first.count(SessionHeartbeat) >= before + 2
+            )  # the first was answered by then
             await cluster.prime.stop()
             await listener.told.wait(events.Prime, reachable=False)
             await first.stop()

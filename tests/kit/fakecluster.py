@@ -34,6 +34,7 @@ from hocket.nodes.prime.meeting import Meeting
 from hocket.relay.chunks import Manifest, ManifestBuilder
 from hocket.wire.message import Message
 from hocket.wire.messages import common, login, reach, together, tracks
+from tests.kit.heard import Heard
 from tests.kit.identities import authority, credentials
 
 N = TypeVar("N", bound="FakeNode")
@@ -101,7 +102,7 @@ class FakeNode:
         self.address = HostPort("127.0.0.1", 0)
         self.draining = False
         self.is_up = False
-        self.asked: list[Message] = []
+        self.asked: Heard[Message] = Heard()
 
     def count(self, kind: type[Message]) -> int:
         """How many messages of a kind came."""

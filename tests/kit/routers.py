@@ -16,6 +16,7 @@ from typing import cast
 
 from hocket.adapters.routers import Where
 from hocket.core.address import HostPort
+from tests.kit.heard import Heard
 
 OUTER = "8.8.4.4"
 """Public by its number; nothing is ever sent there."""
@@ -55,7 +56,7 @@ class Router:
     temper: Temper
     host: str = "127.0.0.1"
     mappings: dict[int, tuple[str, int]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    asked: Heard[str] = field(default_factory=Heard)
     udp_port: int = 0
     search_port: int = 0
     http_port: int = 0
