@@ -208,10 +208,8 @@ def test_without_prime_and_auth_node_another_one_is_asked_to_resume(tmp_path: Pa
         async with FakeCluster(auths=3, heartbeat_s=0.1) as cluster, listening(cluster, tmp_path) as listener:
             first, second, third = cluster.auths
             await second.stop()
-            before = first.count(SessionHeartbeat)
-            await first.asked.wait(
-                lambda: first.count(SessionHeartbeat) >= before + 2
-            )  # the first was answered by then
+            before = first.count(SessionHeartbeat)  # by the second one more, the first was answered
+            await first.asked.wait(lambda: first.count(SessionHeartbeat) >= before + 2)
             await cluster.prime.stop()
             await listener.told.wait(events.Prime, reachable=False)
             await first.stop()
