@@ -5,16 +5,17 @@ import contextlib
 import os
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
 from hocket.adapters.clocks import SystemClock
+from hocket.adapters.library.scan import scan
 from hocket.adapters.streaming import Connection, OpenFiles, StreamServer
 from hocket.adapters.tls import node_client_context, server_context
-from hocket.adapters.transfer import FileService, Pace
+from hocket.adapters.transfer import Fetched, FileService, Pace
 from hocket.adapters.transfer.fetch import Fetch
 from hocket.adapters.transfer.lines import Lines
 from hocket.core.address import HostPort
@@ -126,3 +127,46 @@ def taker_context(node: NodeId = TAKER, cluster: str = "ours") -> Callable[[], s
 
 def fetch(order: FetchOrder, music: Path, pace: Pace | None = None, lines: Lines | None = None) -> Watched:
     return Watched(order, music, taker_context(), (Role.PLANE, TAKER), pace or Pace(), lines)
+
+
+SONG = wav(3_000_000)
+TRACK = id_of(SONG)
+
+
+class Place:
+    """Two folders: the holder's, with the song, and the taker's, empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self.theirs, self.ours = folder / "theirs", folder / "ours"
+        self.theirs.mkdir()
+        self.ours.mkdir()
+        self.song = self.theirs / "Song.wav"
+        self.song.write_bytes(SONG)
+        self.index = folder / "index"
+
+    @property
+    def listed(self) -> list[str]:
+        """What a scan of our folder shows."""
+        return [track.name for track in scan(self.ours, self.index).library.catalogue.tracks]
+
+    @property
+    def partial(self) -> Path:
+        return self.ours / f".hocket-{TRACK}.partial"
+
+
+def with_holder(
+    place: Place, work: Callable[[Holder], Coroutine[Any, Any, None]], data: bytes | None = None, **options: Any
+) -> None:
+    """Run a test's body beside a holder of the song."""
+
+    async def run() -> None:
+        async with holder({TRACK: place.song}, **options) as found:
+            await work(found)
+
+    if data is not None:
+        place.song.write_bytes(data)
+    asyncio.run(run())
+
+
+async def copy(order: FetchOrder, place: Place) -> Fetched:
+    return await asyncio.to_thread(fetch(order, place.ours).run)
