@@ -27,8 +27,8 @@ from PySide6.QtTest import QTest
 
 from hocket.client import events
 from hocket.core.sound import AudioFormat
+from hocket.gui.listed import Column
 from hocket.gui.main import make_app
-from hocket.gui.songlist import Column
 from hocket.media.tags import Tags, info_chunk
 from hocket.media.wav_header import wav_header
 from tests.gui.kit import Person, person_at, wait_until

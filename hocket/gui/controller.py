@@ -19,12 +19,12 @@ from hocket.core.track import Track
 from hocket.gui import settings, texts
 from hocket.gui.bridge import Bridge
 from hocket.gui.company import Company
+from hocket.gui.listed import Listed
 from hocket.gui.loading import Loader
 from hocket.gui.loginview import refused_form
 from hocket.gui.looks import Looks
 from hocket.gui.notices import Notice, error_notice, notice_of
 from hocket.gui.operating import Operating
-from hocket.gui.songlist import Batch, Orders
 from hocket.gui.view import Heard, Part, View, gain_of, seek_target
 from hocket.gui.waveform import STEP_S
 from hocket.gui.window import Window
@@ -58,7 +58,6 @@ class Controller(QObject):
         self.bridge = Bridge(options)
         self.bridge.happened.connect(self._event, Qt.ConnectionType.QueuedConnection)
         self.loader = Loader(self.bridge)
-        self._pieces: list[Batch] | None = None
         self._asked = False
         self._password = ""
         self._tick = _timer(TICK_MS, self._ask_snapshot)
@@ -79,7 +78,7 @@ class Controller(QObject):
         window.songs.play.connect(self.play_tracks)
         window.songs.add.connect(self._add)
         window.songs.refresh.connect(self.reload)
-        self.loader.piece.connect(self._take_piece)
+        self.loader.piece.connect(window.songs.append)
         self.loader.finished.connect(self._list_whole)
         self.loader.failed.connect(self._list_failed)
         bar, queue = window.bar, window.queue
@@ -174,7 +173,6 @@ class Controller(QObject):
             return
         self._tick.stop()
         self.loader.forget()
-        self._pieces = None
         self.window.songs.clear()
         notice = self.view.notice
         login = self.window.login
@@ -244,22 +242,12 @@ class Controller(QObject):
         self.window.songs.begin()
         self.loader.load()
 
-    def _take_piece(self, batch: Batch, is_first: bool) -> None:
-        """The first list is shown as it comes; a later one takes its place when it is whole."""
-        songs = self.window.songs
-        if is_first:
-            self._pieces = [] if songs.songs.total else None
-        if self._pieces is not None:
-            self._pieces.append(batch)
+    def _list_whole(self, listed: Listed, was_shown: bool) -> None:
+        """The first list was shown as it came; a later one takes its place."""
+        if was_shown:
+            self.window.songs.finish(listed)
         else:
-            songs.append(batch)
-
-    def _list_whole(self, orders: Orders) -> None:
-        if self._pieces is not None:
-            self.window.songs.replace(self._pieces, orders)
-            self._pieces = None
-        else:
-            self.window.songs.finish(orders)
+            self.window.songs.replace(listed)
 
     def _list_failed(self, error: HocketError) -> None:
         self.window.songs.end()

@@ -24,8 +24,7 @@ class Desktop:
         """`window` is furnished."""
         self._app = app
         self.controller = Controller(options, remembered, window)
-        self._filter = KeysOfWidgets()
-        app.installEventFilter(self._filter)
+        self._keys = KeysOfWidgets(app)
         self.tray = Tray()
         self.mpris = Mpris(self.controller)
         self._shortcuts()
@@ -39,7 +38,7 @@ class Desktop:
         self.controller.close()
         self.tray.close()
         self.mpris.close()
-        self._app.removeEventFilter(self._filter)
+        self._keys.close()
 
     def _shortcuts(self) -> None:
         control, window = self.controller, self.controller.window

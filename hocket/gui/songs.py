@@ -1,9 +1,10 @@
 """The page with the songs: a table that stays fluid with fifty thousand of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QElapsedTimer,
     QEvent,
     QModelIndex,
     QPersistentModelIndex,
@@ -33,7 +34,8 @@ from PySide6.QtWidgets import (
 
 from hocket.core.track import Track
 from hocket.gui import icons, texts
-from hocket.gui.songlist import HEADINGS, Batch, Column, Orders, SongList
+from hocket.gui.listed import NOTHING, Batch, Column, Listed
+from hocket.gui.songlist import HEADINGS, Found, SongList
 from hocket.gui.theme import ROW_PX
 from hocket.gui.widgets import UNIT, Empty, IconButton, Look, label, margins, text_button
 
@@ -43,14 +45,27 @@ MARK_PX = 48
 LENGTH_PX = 88
 ARTIST_FROM_PX = 280
 ALBUM_FROM_PX = 440
+SLICE_MS = 8
+"""A search that takes longer lets the window do other things meanwhile."""
+
+
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class SongModel(QAbstractTableModel):
     """Shows a SongList to Qt."""
 
+    searched = Signal()
+    """What was searched for is shown."""
+
     def __init__(self, songs: SongList) -> None:
         super().__init__()
         self.songs = songs
+        self._finding: Iterator[Found | None] = iter(())
+        self._slices = QTimer(self)
+        self._slices.setInterval(0)
+        self._slices.timeout.connect(self._find_on)
         self.playing_id = ""
         self.is_playing = False
 
@@ -89,6 +104,7 @@ class SongModel(QAbstractTableModel):
 
     def append(self, batch: Batch) -> None:
         """More of the list, as it comes."""
+        self._find_rest()
         first = len(self.songs)
         if self.songs.search:
             self.beginResetModel()
@@ -99,29 +115,55 @@ class SongModel(QAbstractTableModel):
         self.songs.append(batch)
         self.endInsertRows()
 
-    def replace(self, batches: Sequence[Batch]) -> None:
+    def replace(self, listed: Listed) -> None:
         """Another list in place of this one; search and sort stay."""
+        self._find_rest()
         self.beginResetModel()
-        self.songs.clear()
-        for batch in batches:
-            self.songs.append(batch)
+        self.songs.replace(listed)
         self.endResetModel()
 
-    def finish(self, orders: Orders) -> None:
+    def finish(self, listed: Listed) -> None:
         """The list is whole."""
+        self._find_rest()
         if self.songs.is_plain:
-            self.songs.finish(orders)
+            self.songs.finish(listed)
             return
         self.beginResetModel()
-        self.songs.finish(orders)
+        self.songs.finish(listed)
         self.endResetModel()
 
     def search(self, text: str) -> None:
+        """Show what is found: at once if that is quick, else in a moment. A search that is under way is given up."""
+        self._finding = self.songs.find(text)
+        self._find_on()
+
+    def _find_on(self) -> None:
+        self._slices.stop()
+        clock = QElapsedTimer()
+        clock.start()
+        for found in self._finding:
+            if found is not None:
+                self._show(found)
+                return
+            if clock.elapsed() >= SLICE_MS:
+                self._slices.start()
+                return
+
+    def _find_rest(self) -> None:
+        """Before the list changes: what is under way is of this one."""
+        self._slices.stop()
+        for found in self._finding:
+            if found is not None:
+                self._show(found)
+
+    def _show(self, found: Found) -> None:
         self.beginResetModel()
-        self.songs.set_search(text)
+        self.songs.show(found)
         self.endResetModel()
+        self.searched.emit()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self._find_rest()
         self.beginResetModel()
         by = Column(max(0, column))  # -1: by none
         self.songs.set_sort(by, by is not Column.MARK and order is Qt.SortOrder.DescendingOrder)
@@ -148,21 +190,21 @@ class SongDelegate(QStyledItemDelegate):
         return QSize(option.rect.width(), ROW_PX)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        palette = self._look.palette
-        track: Track = self._model.songs.track(index.row())
+        palette, rect, row, column = self._look.palette, option.rect, index.row(), index.column()
+        track: Track = self._model.songs.track(row)
         is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
         plays = bool(track.id) and track.id == self._model.playing_id
         painter.save()
         if is_selected:
-            painter.fillRect(option.rect, QColor(palette.selected))
-        elif index.row() == self._view.hovered_row:
-            painter.fillRect(option.rect, QColor(palette.hover))
-        if is_selected and index.column() == Column.MARK and self._view.hasFocus():
-            painter.fillRect(QRect(option.rect.topLeft(), QSize(3, option.rect.height())), QColor(palette.accent))
-        if index.column() == Column.MARK:
-            self._mark(painter, option.rect, track, plays, index.row() == self._view.hovered_row)
+            painter.fillRect(rect, QColor(palette.selected))
+        elif row == self._view.hovered_row:
+            painter.fillRect(rect, QColor(palette.hover))
+        if is_selected and column == Column.MARK and self._view.hasFocus():
+            painter.fillRect(QRect(rect.topLeft(), QSize(3, rect.height())), QColor(palette.accent))
+        if column == Column.MARK:
+            self._mark(painter, rect, track, plays, row == self._view.hovered_row)
         else:
-            self._words(painter, option.rect, index, track, plays)
+            self._words(painter, rect, self._model.songs.text(row, column), column, track, plays)
         painter.restore()
 
     def _mark(self, painter: QPainter, rect: QRect, track: Track, plays: bool, hovered: bool) -> None:
@@ -180,21 +222,18 @@ class SongDelegate(QStyledItemDelegate):
         at.moveCenter(rect.center())
         icons.icon(name, colour, side).paint(painter, at)
 
-    def _words(self, painter: QPainter, rect: QRect, index: Index, track: Track, plays: bool) -> None:
-        palette = self._look.palette
-        column = Column(index.column())
-        is_title = column is Column.TITLE
-        font = QFont(self._view.font())
-        font.setWeight(QFont.Weight.Medium if is_title else QFont.Weight.Normal)
-        painter.setFont(font)
+    def _words(self, painter: QPainter, rect: QRect, text: str, column: int, track: Track, plays: bool) -> None:
+        palette, is_title = self._look.palette, column == Column.TITLE
+        if is_title:
+            font = QFont(self._view.font())
+            font.setWeight(QFont.Weight.Medium)
+            painter.setFont(font)
         colour = palette.muted if track.problem or not is_title else palette.text
         painter.setPen(QColor(palette.accent if plays and is_title else colour))
         room = rect.adjusted(UNIT, 0, -UNIT, 0)
-        where = Qt.AlignmentFlag.AlignRight if column is Column.LENGTH else Qt.AlignmentFlag.AlignLeft
         metrics = painter.fontMetrics()
-        text = self._model.songs.text(index.row(), column)
         shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
-        painter.drawText(room, where | Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.drawText(room, RIGHT if column == Column.LENGTH else LEFT, shown)
         if track.problem:
             self._reason(
                 painter, rect, room.left() + metrics.horizontalAdvance(shown) if is_title else 0, track.problem
@@ -343,7 +382,8 @@ class SongsPage(QWidget):
         self.table.add.connect(lambda: self._add_selected(is_next=False))
         self.table.selectionModel().selectionChanged.connect(lambda: self._show_buttons())
         self.model.modelReset.connect(self._after_reset)
-        self.search.textChanged.connect(self._search)
+        self.model.searched.connect(self.table.scrollToTop)
+        self.search.textChanged.connect(self.model.search)
         self._show_state()
 
     def _build(self) -> None:
@@ -398,18 +438,18 @@ class SongsPage(QWidget):
         self.model.append(batch)
         self._show_state()
 
-    def replace(self, batches: Sequence[Batch], orders: Orders) -> None:
+    def replace(self, listed: Listed) -> None:
         """The whole list anew; the view stays where it is."""
         at = self.table.verticalScrollBar().value()
         chosen = [track.name for track in self.songs.tracks(self.table.selected_rows()[:1])]
-        self.model.replace(batches)
-        self.finish(orders)
+        self.model.replace(listed)
         self._choose(chosen[0] if chosen else "")
         self.table.verticalScrollBar().setValue(at)
+        self.end()
 
-    def finish(self, orders: Orders) -> None:
+    def finish(self, listed: Listed) -> None:
         """The list is whole."""
-        self.model.finish(orders)
+        self.model.finish(listed)
         self.end()
 
     def end(self) -> None:
@@ -419,7 +459,7 @@ class SongsPage(QWidget):
 
     def clear(self) -> None:
         """Nobody is logged in."""
-        self.model.replace([])
+        self.model.replace(NOTHING)
         self.search.clear()
 
     def mark(self, track_id: str, is_playing: bool) -> None:
@@ -442,10 +482,6 @@ class SongsPage(QWidget):
             self.search.clear()
         else:
             super().keyPressEvent(event)
-
-    def _search(self, text: str) -> None:
-        self.model.search(text)
-        self.table.scrollToTop()
 
     def _play_row(self, row: int) -> None:
         tracks, index = self.songs.around(row)

@@ -9,8 +9,10 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractSlider,
+    QApplication,
     QMainWindow,
     QStackedWidget,
+    QWidget,
 )
 
 from hocket.gui import texts
@@ -145,7 +147,30 @@ class Window(QMainWindow):
 
 
 class KeysOfWidgets(QObject):
-    """Lets a focused button, slider or list have the keys that are shortcuts elsewhere: space, arrows, Enter."""
+    """Lets a focused button, slider or list have the keys that are shortcuts elsewhere: space, arrows, Enter.
+
+    It looks at what the focused widget is told and nothing else: a look at all that happens in the application would
+    be a call of Python for each event, and each such call waits for the engine's thread.
+    """
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__()
+        self._app: QApplication | None = app
+        self._watch(None, app.focusWidget())
+        app.focusChanged.connect(self._watch)
+
+    def close(self) -> None:
+        """Look no more. Safe to call twice."""
+        if self._app is not None:
+            self._app.focusChanged.disconnect(self._watch)
+            self._watch(self._app.focusWidget(), None)
+            self._app = None
+
+    def _watch(self, before: QWidget | None, now: QWidget | None) -> None:
+        if before is not None:
+            before.removeEventFilter(self)
+        if now is not None:
+            now.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and not event.modifiers():

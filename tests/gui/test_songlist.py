@@ -1,12 +1,15 @@
 """The song list without Qt: searching, sorting, filling in pieces."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
-from hocket.gui.songlist import QUEUE_AFTER, QUEUE_BEFORE, Column, SongList, orders_of, prepare
+from hocket.gui import listed
+from hocket.gui.listed import Column, changed, pack, prepare, whole
+from hocket.gui.songlist import QUEUE_AFTER, QUEUE_BEFORE, SLICE, SongList
 
 CD = AudioFormat(44_100, 2, 16)
 
@@ -30,7 +33,7 @@ def filled(tracks: list[Track], piece: int = 2) -> SongList:
     batches = [prepare(tracks[at : at + piece]) for at in range(0, len(tracks), piece)]
     for batch in batches:
         songs.append(batch)
-    songs.finish(orders_of(batches))
+    songs.finish(whole(batches))
     return songs
 
 
@@ -67,7 +70,7 @@ def test_what_comes_while_searched_and_sorted_lands_in_its_place() -> None:
     batches = [prepare(SONGS[:1]), prepare(SONGS[2:]), prepare(SONGS[1:2])]
     assert [songs.append(batch) for batch in batches] == [1, 0, 1]
     assert titles(songs) == ["Song 10", "Song 9"]  # sorted once it is whole
-    assert songs.finish(orders_of(batches))
+    assert songs.finish(whole(batches))
     assert titles(songs) == ["Song 9", "Song 10"]
 
 
@@ -112,3 +115,54 @@ def test_typing_letter_by_letter_finds_what_typing_at_once_finds(
     assert titles(slow) == titles(quick)
     slow.set_search("")
     assert sorted(titles(slow)) == sorted(names)
+
+
+def test_a_search_comes_in_slices_and_the_rows_change_with_the_last() -> None:
+    songs = filled([track(number, f"t{number}") for number in range(2 * SLICE + 1)], SLICE)
+    *slices, found = songs.find("t1")
+    assert slices == [None, None]
+    assert songs.search == ""
+    assert len(songs) == songs.total
+    assert found is not None
+    songs.show(found)
+    at_once = filled([track(number, f"t{number}") for number in range(2 * SLICE + 1)], SLICE)
+    at_once.set_search("t1")
+    assert titles(songs) == titles(at_once)
+
+
+def test_another_list_keeps_search_and_sort() -> None:
+    songs = filled(SONGS)
+    songs.set_search("song")
+    songs.set_sort(Column.TITLE, descending=True)
+    songs.replace(whole([prepare([*SONGS, track(5, "Song 11")])]))
+    assert titles(songs) == ["Song 11", "Song 10", "Song 9"]
+    songs.clear()
+    songs.append(prepare(SONGS))
+    assert titles(songs) == ["Song 10", "Song 9"]
+    assert listed.NOTHING.packed == []
+
+
+some_tracks = st.lists(
+    st.builds(
+        track,
+        st.integers(0, 40),
+        st.text(st.sampled_from("abAB é1"), max_size=3),
+        st.sampled_from(("", "x", "Y")),
+        seconds=st.integers(1, 4),
+    ),
+    max_size=30,
+    unique_by=lambda one: one.name,
+)
+
+
+@given(before=some_tracks, after=some_tracks, share=st.sampled_from((0.02, 1.0)), run=st.integers(1, 9))
+def test_a_change_makes_the_list_that_would_be_made_anew(
+    before: list[Track], after: list[Track], share: float, run: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listed, "_FEW", share)
+        patch.setattr(listed, "_RUN", run)
+        anew = whole([prepare(after)])
+        assert changed(whole([prepare(before)]), pack(after)) == anew
+        keys = [listed.sort_key(one.title) for one in after]
+        assert list(anew.orders[Column.TITLE]) == sorted(range(len(after)), key=keys.__getitem__)

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QL
 from hocket.client.playing import State
 from hocket.client.queue import Repeat
 from hocket.gui import settings, texts
+from hocket.gui.listed import Column
 from hocket.gui.loginview import Field
-from hocket.gui.songlist import Column
 from tests.gui.kit import Person, person_at
 from tests.gui.music import TITLES
 from tests.kit.cluster import Cluster

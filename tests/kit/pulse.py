@@ -29,6 +29,7 @@ class Pulse:
     rate_hz: int
     channels: int
     sample_format: str  # as pactl names it: s16le, s24le, s32le, float32le
+    pid: int
 
     @contextmanager
     def recording(self) -> Iterator["Recording"]:
@@ -137,7 +138,7 @@ def pulse_daemon(
     ]
     with Program(command, env=env) as daemon:
         daemon.wait_error_line("Daemon startup complete")
-        yield Pulse(env, rate_hz, channels, sample_format)
+        yield Pulse(env, rate_hz, channels, sample_format, daemon.pid)
         daemon.stop()
 
 
