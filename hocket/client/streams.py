@@ -216,6 +216,7 @@ class Streams:
         self._warmer: asyncio.Task[None] | None = None
         self._need_warm = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     @property
     def line(self) -> StreamLine | None:
@@ -238,6 +239,7 @@ class Streams:
         async with self._finding:
             if (line := self._usable(avoid)) is not None:
                 return line
+            self._check_open()
             line = await self._find(track, avoid)
         self._on_change()
         return line
@@ -289,7 +291,8 @@ class Streams:
             self._drop(self._lines[0])
 
     async def close(self) -> None:
-        """Safe to call twice."""
+        """Whoever looks for a line meanwhile finds none. Safe to call twice."""
+        self._is_closed = True
         if self._warmer is not None:
             self._warmer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -300,6 +303,10 @@ class Streams:
             await asyncio.gather(*self._closing)
 
     # -- inside
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise NotReachable("the session is over", code=ErrorCode.CONNECTION_LOST)
 
     def _usable(self, avoid: Collection[NodeId]) -> StreamLine | None:
         return next((line for line in self._lines if line.is_usable and line.node not in avoid), None)
@@ -333,6 +340,10 @@ class Streams:
         except (NotReachable, ProtocolError):
             self._failed_s[at.node] = self._clock.monotonic_s()
             raise
+        if self._is_closed:
+            line.close()
+            await line.wait_closed()
+            self._check_open()
         self._known.pop(at.node, None)
         self._known[at.node] = at
         self._failed_s.pop(at.node, None)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from hocket.client import events
 from hocket.client.engine import Engine, EngineOptions
 from hocket.client.thread import EngineThread
 from hocket.core.errors import HocketError
@@ -25,16 +26,18 @@ class Bridge(QObject):
     """Owns the engine's thread, and one for disks and keyrings. Make, use and close it on the GUI thread."""
 
     happened = Signal(object)
-    """An `events.Event`."""
+    """An `events.Event`; on the GUI thread, and none after `close`."""
 
+    _told = Signal(object)
     _finished = Signal(object)
 
     def __init__(self, options: EngineOptions, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._is_closed = False
         self._finished.connect(self._settle, Qt.ConnectionType.QueuedConnection)
+        self._told.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
         self._background = ThreadPoolExecutor(1, thread_name_prefix="window")
-        self._thread = EngineThread(options, self.happened.emit)
+        self._thread = EngineThread(options, self._told.emit)
 
     def run(
         self,
@@ -69,6 +72,11 @@ class Bridge(QObject):
 
     def _follow(self, future: "Future[T]", done: Done[T] | None, failed: Failed | None) -> None:
         future.add_done_callback(lambda settled: self._finished.emit((settled, done, failed)))
+
+    @Slot(object)
+    def _pass_on(self, event: events.Event) -> None:
+        if not self._is_closed:
+            self.happened.emit(event)
 
     @Slot(object)
     def _settle(self, outcome: "tuple[Future[Any], Done[Any] | None, Failed | None]") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 
 from hocket.client import events
@@ -56,7 +56,7 @@ class Controller(QObject):
         self.is_closing = False
         self._folder = options.folders.config
         self.bridge = Bridge(options)
-        self.bridge.happened.connect(self._event, Qt.ConnectionType.QueuedConnection)
+        self.bridge.happened.connect(self._event)
         self.loader = Loader(self.bridge)
         self._asked = False
         self._password = ""
@@ -371,6 +371,7 @@ class Controller(QObject):
         for timer in (self._tick, self._notice_timer, self._queue_timer):
             timer.stop()
         self.operating.close()
+        self.loader.forget()
         self._save()
         self.window.hide()
         self.bridge.close()

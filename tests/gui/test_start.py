@@ -7,15 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from hocket.adapters.folders import client_folders
+from hocket.client import events
 from hocket.client.engine import EngineOptions
 from hocket.core.errors import ErrorCode, HocketError
+from hocket.gui.bridge import Bridge
 from hocket.gui.opening import Opening
 from hocket.gui.settings import Remembered
-from tests.gui.kit import wait_until
+from tests.gui.kit import person_at, wait_until
 from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Cluster
 from tests.kit.processes import ROOT
 
@@ -78,3 +81,23 @@ def test_what_goes_wrong_while_it_opens_ends_it_and_is_told(app: QApplication) -
         opening.end()
     opening.window.deleteLater()
     opening.deleteLater()
+
+
+def test_a_window_that_is_closed_before_its_songs_came_leaves_nothing(
+    app: QApplication, cluster: Cluster, tmp_path: Path
+) -> None:
+    with person_at(app, cluster.control("invite").stdout.strip(), tmp_path) as person:
+        person.try_password(DEMO_PASSWORD)
+        person.wait(lambda: not person.window.is_at_login, "the log-in")
+
+
+def test_nothing_is_told_after_the_end(app: QApplication, tmp_path: Path) -> None:
+    bridge = Bridge(EngineOptions(client_folders(tmp_path), "null"))
+    told: list[object] = []
+    bridge.happened.connect(told.append)
+    bridge._told.emit(events.QueueChanged())
+    wait_until(lambda: told, "an event")
+    bridge._told.emit(events.LoggedOut())  # on its way when the window is closed
+    bridge.close()
+    QCoreApplication.processEvents()
+    assert told == [events.QueueChanged()]
