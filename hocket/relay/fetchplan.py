@@ -16,6 +16,9 @@ LEAD_NS = 5 * NS_PER_S
 LEAST_LEAD_NS = 3 * NS_PER_S
 """Below this the streaming nodes are asked as well; and a parent that pushes has lost what is missing here."""
 
+HOP_NS = NS_PER_S
+"""What the way to a friend takes over a thin line that several share."""
+
 FIRST_WINDOW = 2
 MAX_WINDOW = 16
 """Requests to one source at a time: 256 KiB, the bandwidth-delay product of 20 Mbit/s at 100 ms."""
@@ -69,6 +72,11 @@ class _Source:
         )
 
 
+def least_lead_ns(depth: int, is_relay: bool) -> int:
+    """How much has to be there of what is pushed; nearer to the host a relay keeps more, for those below it."""
+    return LEAST_LEAD_NS + (HOP_NS * max(1, 3 - depth) if is_relay else 0)
+
+
 class FetchPlan:
     """What one listener has of a track, what is under way, and whom to ask next."""
 
@@ -77,6 +85,7 @@ class FetchPlan:
         self.leaves = leaves
         self.position = start
         self.is_pushed = False
+        self.least_lead_ns = LEAST_LEAD_NS
         self._bytes_per_second = bytes_per_second
         self._sources: dict[str, _Source] = {}
         self._banned: set[str] = set()
@@ -177,7 +186,7 @@ class FetchPlan:
 
     def _wanted(self) -> Iterator[int]:
         """Leaves of the next seconds that are not there. What a parent will push is left to it."""
-        ahead = LEAST_LEAD_NS // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
+        ahead = self.least_lead_ns // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
         past = min(self.leaves, self.position + ahead)
         return (leaf for leaf in range(self.position, past) if leaf not in self._have)
 

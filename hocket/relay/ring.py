@@ -104,6 +104,7 @@ class Cursor:
         "_rest",
         "_ring",
         "_time",
+        "_without",
         "jumps",
         "skipped_frames",
     )
@@ -115,6 +116,7 @@ class Cursor:
         wanted = min(behind_bytes, ring.capacity_bytes // 2)
         while 0 < ring.behind_bytes(self._number - 1) <= wanted:
             self._number -= 1
+        self._without: set[int] = set()
         self._rest: Buffer | None = None
         self._time: deque[bytes] = deque(maxlen=MAX_TIME_REPLIES)
         self._control: deque[bytes] = deque()
@@ -125,11 +127,13 @@ class Cursor:
 
     def will_send(self, number: int) -> bool:
         """Whether a frame of the ring is still to come."""
-        return number >= self._number
+        return number >= self._number and number not in self._without
 
-    def skip_to(self, number: int) -> None:
-        """Frames of the ring before that one are not needed."""
-        self._number = max(self._number, min(number, self._ring.live))
+    def leave_out(self, number: int) -> None:
+        """That frame of the ring, which may not have been released yet, is not needed."""
+        if number >= self._number:
+            self._without.add(number)
+            self._go_to(self._number)
 
     def push_time(self, frame: bytes) -> None:
         """Answer a TIME question: ahead of everything but a frame that has begun."""
@@ -204,7 +208,13 @@ class Cursor:
         if self._ring.behind_bytes(self._number) > self._ring.capacity_bytes // 2:
             self.jumps += 1
             self.skipped_frames += self._ring.live - self._number
-            self._number = self._ring.live
+            self._go_to(self._ring.live)
+
+    def _go_to(self, number: int) -> None:
+        while number in self._without:
+            number += 1
+        self._number = number
+        self._without = {one for one in self._without if one > number}
 
     def _waiting(self) -> Iterator[tuple[_Source, int, Buffer]]:
         if self._rest is not None:
@@ -214,12 +224,13 @@ class Cursor:
         for frame in self._control:
             yield _Source.CONTROL, 0, frame
         for number, frame in self._ring.frames(self._number):
-            yield _Source.AUDIO, number, frame
+            if number not in self._without:
+                yield _Source.AUDIO, number, frame
 
     def _begin(self, source: _Source, number: int, buffer: Buffer) -> None:
         """Take an offered frame out of its queue: from now on it goes out whole."""
         if source is _Source.AUDIO:
-            self._number = number + 1
+            self._go_to(number + 1)
         elif source is _Source.CONTROL:
             self._control_bytes -= len(self._control.popleft())
         elif source is _Source.TIME and self._time and self._time[0] is buffer:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hocket.core.clock import NS_PER_S
 from hocket.relay.chunks import LEAF_BYTES
-from hocket.relay.fetchplan import LEAD_NS, LEAST_LEAD_NS, MAX_WINDOW, FetchPlan, Request
+from hocket.relay.fetchplan import LEAD_NS, LEAST_LEAD_NS, MAX_WINDOW, FetchPlan, Request, least_lead_ns
 
 RATE = 176_400  # bytes a second: 44.1 kHz, 16 bit, stereo
 LEAF_NS = LEAF_BYTES * NS_PER_S // RATE
@@ -58,6 +58,22 @@ def test_who_has_too_much_to_do_is_left_alone_ever_longer() -> None:
     assert waits == [1, 2, 4, 8]
     plan.arrived("busy", 0, now_ns)
     assert asked(plan.plan(now_ns), "busy"), "it gives again"
+
+
+def test_a_relay_asks_for_more_of_what_is_pushed() -> None:
+    assert [least_lead_ns(depth, True) // NS_PER_S for depth in (1, 2, 3, 9)] == [5, 4, 4, 4]
+    assert {least_lead_ns(depth, False) for depth in range(9)} == {LEAST_LEAD_NS}
+    wanted = []
+    for is_relay in (False, True):
+        plan = FetchPlan(LEAVES, RATE)
+        plan.is_pushed = True
+        plan.least_lead_ns = least_lead_ns(1, is_relay)
+        plan.add("node", is_node=True)
+        now_ns = 0
+        while requests := plan.plan(now_ns):
+            fill(plan, "node", range(requests[0].leaf, requests[-1].leaf + 1), now_ns)
+        wanted.append(plan.lead_ns)
+    assert [round(lead_ns / NS_PER_S) for lead_ns in wanted] == [3, 5]
 
 
 def test_five_seconds_are_kept_and_no_more() -> None:

@@ -291,7 +291,33 @@ def test_one_frame_at_a_time_in_the_order_of_their_weight() -> None:
     assert [cursor.next_frame() for _ in range(3)] == [b"time", b"control", bytes(10)]
     assert not cursor.will_send(numbers[0])
     assert cursor.will_send(numbers[1])
-    cursor.skip_to(numbers[2])
+    cursor.leave_out(numbers[1])
+    assert not cursor.will_send(numbers[1])
     assert [cursor.next_frame(), cursor.next_frame()] == [bytes([2]) * 10, None]
-    cursor.skip_to(numbers[0])
+    cursor.leave_out(numbers[0])
     assert cursor.next_frame() is None, "nobody goes back"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["push", "release", "send", "leave out"]), st.integers(0, 30)), max_size=60))
+def test_what_is_left_out_is_not_sent_and_all_else_is_in_order(steps: list[tuple[str, int]]) -> None:
+    ring = Ring(10_000)
+    cursor = Cursor(ring)
+    out: set[int] = set()
+    sent: list[int] = []
+    pushed = 0
+    for what, number in [*steps, ("release", 0), *[("send", 0)] * 60]:
+        match what:
+            case "push":
+                assert ring.push(bytes([pushed])) == pushed
+                pushed += 1
+            case "release":
+                ring.release()
+            case "leave out" if cursor.will_send(number):
+                cursor.leave_out(number)
+                assert not cursor.will_send(number)
+                out.add(number)
+            case "send":
+                frame = cursor.next_frame()
+                sent += [] if frame is None else [frame[0]]
+    assert sent == [number for number in range(pushed) if number not in out]
+    assert cursor.behind_bytes == 0

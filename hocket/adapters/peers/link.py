@@ -234,10 +234,10 @@ class PeerLink:
         """Whether a frame of the ring is still to come."""
         return self._audio is not None and self._audio.will_send(number)
 
-    def skip_to(self, number: int) -> None:
-        """Frames of the ring before that one are not needed."""
+    def leave_out(self, number: int) -> None:
+        """That frame of the ring is not needed."""
         if self._audio is not None:
-            self._audio.skip_to(number)
+            self._audio.leave_out(number)
 
     def detach(self) -> None:
         """Push no more music."""

@@ -48,6 +48,14 @@ class Circle:
         self.members: dict[PeerId, Report] = {}
         self.path: tuple[str, ...] = ()
         self._signed: dict[tuple[int, int], bytes] = {}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What a host keeps about its friends, still empty."""
+        self.branches = Branches(self.id, self.hall)
+        self._roll = Roll(self.members)
+        self._pace_ms = 0
+        self._line_up_s = 0.0
 
     @property
     def upload_bps(self) -> int:
@@ -82,10 +90,7 @@ class Circle:
         self.guests = GuestList(self.key, InviteBook(self.group, keys), invite_only=invite_only)
         self.conductor = Conductor(self.timeline)
         self.path = (self.id,)
-        self.branches = Branches(self.id, self.hall)
-        self._roll = Roll(self.members)
-        self._pace_ms = 0
-        self._line_up_s = 0.0
+        self._prepare()
 
     @property
     def key(self) -> bytes:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hocket.adapters.peers import PeerLink, PeerServer
@@ -29,6 +29,7 @@ from hocket.relay.timeline import State, Timeline
 from hocket.wire import codec
 from hocket.wire.message import Message
 from hocket.wire.messages.together import (
+    MAX_HELD,
     AskLeaf,
     AskManifest,
     AskPage,
@@ -74,6 +75,7 @@ class Friend:
     listens: bool
     upload_bps: int
     report: Report | None = None
+    elsewhere: deque[tuple[TrackId, int]] = field(default_factory=lambda: deque(maxlen=MAX_HELD))  # what it gets there
     answered_ns: int = 0  # when it was last told the time
     is_told: bool = False  # its coming was told, so is its going; who only shows a claim is no listener
 
@@ -105,6 +107,11 @@ class Hall:
     @property
     def friends(self) -> tuple[Friend, ...]:
         return tuple(self._friends.values())
+
+    @property
+    def feeds(self) -> bool:
+        """Whether anybody gets music here."""
+        return any(friend.listens for friend in self._friends.values())
 
     def friend(self, peer: PeerId) -> Friend | None:
         return self._friends.get(peer)
@@ -141,6 +148,9 @@ class Hall:
         friend.listens = listens = listens and not friend.link.is_carried
         if listens:
             friend.link.attach(self._ring, self._behind_bytes())
+            for key in friend.elsewhere:
+                if pushed := self._pushed.get(key):
+                    friend.link.leave_out(pushed[1])
             friend.link.flush()
         else:
             friend.link.detach()
@@ -238,13 +248,11 @@ class Hall:
         return None
 
     def held(self, friend: Friend, message: Held) -> None:
-        """It got what comes next elsewhere: a thin line goes on after that."""
-        pushed = self._pushed.get((message.track, message.leaf))
-        newest = next(reversed(self._pushed), None)
-        if pushed is not None:
-            friend.link.skip_to(pushed[1])
-        elif newest is not None and newest[0] == message.track and newest[1] < message.leaf:
-            friend.link.skip_to(self._ring.live)
+        """It gets some of the music elsewhere: that need not be pushed."""
+        for leaf in message.leaves:
+            friend.elsewhere.append((message.track, leaf))
+            if pushed := self._pushed.get((message.track, leaf)):
+                friend.link.leave_out(pushed[1])
 
     def _is_coming(self, friend: Friend, asked: AskLeaf) -> bool:
         """Whether it is on its way over a line that must not carry it twice."""
@@ -323,7 +331,7 @@ class Hall:
     def _push(self, now_ns: int) -> None:
         while self._pushed and next(iter(self._pushed.values()))[0] < now_ns - REMEMBER_NS:
             self._pushed.popitem(last=False)
-        if not any(friend.listens for friend in self.friends):
+        if not self.feeds:
             return
         for book, leaf in self._due():
             key = (book.track.id, leaf)
@@ -334,7 +342,11 @@ class Hall:
                 if self.fetches and key not in self._fetching and len(self._fetching) < MAX_WAITING:
                     self._fetch(book, leaf)
                 continue
-            self._pushed[key] = now_ns, self._ring.push(codec.encode(LeafNews(book.track.id, leaf, data)))
+            number = self._ring.push(codec.encode(LeafNews(book.track.id, leaf, data)))
+            self._pushed[key] = now_ns, number
+            for friend in self.friends:
+                if key in friend.elsewhere:
+                    friend.link.leave_out(number)
 
     def _due(self) -> Iterable[tuple[Book, int]]:
         """Leaves from what is heard now to lead_ns later."""

@@ -19,6 +19,7 @@ from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
 from hocket.core.errors import ErrorCode, HocketError, NotReachable, ProtocolError
+from hocket.relay.fetchplan import least_lead_ns
 from hocket.relay.handover import (
     Announce,
     Claimed,
@@ -204,6 +205,7 @@ class Party(Circle):
 
     def tick(self) -> None:
         """Twenty times a second."""
+        self.store.least_lead_ns = least_lead_ns(len(self.path) - 1, self.hall.feeds)
         self.hall.tick()
         self.beacon.look()
         now_s = time.monotonic()

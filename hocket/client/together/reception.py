@@ -32,8 +32,8 @@ from hocket.wire.messages.together import (
 BAN_S = 24 * 3600
 
 QUIET_S = 0.3
-"""A newcomer is pushed no music for so long: what it hears first it asks for, and on a line that keeps the order its
-first time stamps would wait for all the rest."""
+"""A newcomer is pushed no music by the host for so long: what it hears first it asks for, and on a line that keeps
+the order its first time stamps would wait for all the rest."""
 
 
 class Reception:
@@ -82,7 +82,8 @@ class Reception:
         is_fed_here = self._circle.place(friend)
         if friend.listens and is_fed_here:
             self._circle.hall.brief(friend)
-            asyncio.get_running_loop().call_later(QUIET_S, self._push_music, friend)
+            quiet_s = QUIET_S if self._circle.is_hosting else 0.0
+            asyncio.get_running_loop().call_later(quiet_s, self._push_music, friend)
         self._circle.friend_joined(friend)
 
     def _push_music(self, friend: Friend) -> None:

@@ -15,9 +15,10 @@ from hocket.core.ids import TrackId
 from hocket.core.sound import AudioFormat
 from hocket.core.track import Track
 from hocket.relay.chunks import LEAF_BYTES, LEAVES_PER_PAGE, ChunkMismatch
-from hocket.relay.fetchplan import FetchPlan, Request
+from hocket.relay.fetchplan import LEAST_LEAD_NS, FetchPlan, Request
 from hocket.relay.vouched import read_vouched
 from hocket.wire.messages.together import (
+    MAX_HELD,
     AskLeaf,
     AskManifest,
     AskPage,
@@ -60,6 +61,7 @@ class Supply:
         self.plan = FetchPlan(book.leaf_count, form.bytes_per_second, start)
         self._begun_s = time.monotonic()
         self.last_source = ""
+        self.pusher = ""  # who sends unasked what comes next
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner = asyncio.create_task(self._run(), name=f"supply {book.track.name}")
@@ -109,6 +111,11 @@ class Supply:
         self.plan.add(name, is_node=is_spared)
         self._wake.set()
 
+    def ahead(self) -> list[int]:
+        """Leaves that are here and will be played next."""
+        at = self.plan.position
+        return [leaf for leaf in range(at, min(self.plan.leaves, at + MAX_HELD)) if self.book.has(leaf)]
+
     async def close(self) -> None:
         tasks = [self._runner, *self._tasks]
         for task in tasks:
@@ -131,7 +138,10 @@ class Supply:
             self._wake.clear()
             if not self._store.has_links or time.monotonic() - self._begun_s > FRIENDS_FIRST_S:
                 self.plan.add(NODE, is_node=True)
-            for request in self.plan.plan(time.monotonic_ns()):
+            self.plan.least_lead_ns = self._store.least_lead_ns
+            requests = self.plan.plan(time.monotonic_ns())
+            self._store.tell_held(self.book, [leaf for source, leaf in requests if source != self.pusher], self.pusher)
+            for request in requests:
                 task = asyncio.create_task(self._get(request))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -140,6 +150,13 @@ class Supply:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _note_refusal(self, source: str, leaf: int, error: HocketError) -> None:
+        if error.code is ErrorCode.TOO_MANY_REQUESTS:
+            self.plan.refused(source, leaf, time.monotonic_ns())
+            self.plan.add(NODE, is_node=True)
+        else:
+            self.plan.missing(source, leaf, time.monotonic_ns())
 
     async def _get(self, request: Request) -> None:
         source, leaf = request
@@ -150,8 +167,7 @@ class Supply:
             self.plan.mismatched(source)
         except HocketError as error:
             log.debug("leaf %d from %s: %s", leaf, source, error)
-            judge = self.plan.refused if error.code is ErrorCode.TOO_MANY_REQUESTS else self.plan.missing
-            judge(source, leaf, time.monotonic_ns())
+            self._note_refusal(source, leaf, error)
         self._wake.set()
 
 
@@ -167,6 +183,7 @@ class Store:
         self._links: dict[str, PeerLink] = {}
         self._banned: set[str] = set()
         self._spared: str | None = None
+        self.least_lead_ns = LEAST_LEAD_NS
         self._next_held_s = 0.0
         self._supplies: dict[TrackId, Supply] = {}
         self._opening: dict[TrackId, asyncio.Task[Book | None]] = {}
@@ -184,6 +201,7 @@ class Store:
         self._links[name] = link
         for supply in self._supplies.values():
             supply.add_source(name, name == self._spared)
+            self.tell_held(supply.book, supply.ahead(), name)
         return True
 
     def spare(self, name: str | None) -> None:
@@ -241,6 +259,7 @@ class Store:
         supply = self._supplies.get(track)
         if supply is not None:
             supply.plan.is_pushed = True
+            supply.pusher = name
         self._put(book, name, leaf, data)
 
     def told(self, name: str, vouched: bytes, number: int, page: bytes) -> None:
@@ -346,7 +365,7 @@ class Store:
                 book.put(leaf, data)
                 self._on_leaf(book.track.id, leaf, data)
             else:
-                self._tell_held(book, name, leaf + 1)
+                self._is_late(book, name, leaf)
         except ChunkMismatch as error:
             self.distrust(name, error)
             return
@@ -355,15 +374,18 @@ class Store:
             supply.arrived(name, leaf)
         self.on_change()
 
-    def _tell_held(self, book: Book, name: str, leaf: int) -> None:
+    def _is_late(self, book: Book, name: str, leaf: int) -> None:
         """A friend pushes what is here already, and would go on so."""
-        link, now_s = self._links.get(name), time.monotonic()
-        if link is None or now_s < self._next_held_s:
-            return
-        self._next_held_s = now_s + HELD_S
-        while book.has(leaf):
-            leaf += 1
-        link.send(Held(book.track.id, leaf + 1))  # the next one comes too late as well, most likely
+        now_s = time.monotonic()
+        if now_s >= self._next_held_s:
+            self._next_held_s = now_s + HELD_S
+            self.tell_held(book, [one for one in range(leaf + 1, leaf + MAX_HELD) if book.has(one)], name)
+
+    def tell_held(self, book: Book, leaves: list[int], name: str) -> None:
+        """A friend who pushes need not push these."""
+        link = self._links.get(name)
+        if link is not None and leaves:
+            link.send(Held(book.track.id, tuple(leaves[:MAX_HELD])))
 
     def _take_early(self, book: Book) -> None:
         early = [one for one in self._early if one[1] == book.track.id]

@@ -14,6 +14,7 @@ from hocket.wire.messages.common import Done, Signature
 FRIENDS = frozenset({Role.LISTENER})
 MAX_LEAF_BYTES = 16 * 1024
 MAX_LINES = 32
+MAX_HELD = 64
 MAX_MEMBERS = 257
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -155,10 +156,10 @@ class LeafNews(Message, kind=Kind.LEAF_NEWS, senders=FRIENDS, receivers=FRIENDS)
 
 
 class Held(Message, kind=Kind.HELD, senders=FRIENDS, receivers=FRIENDS):
-    """What you push I have from elsewhere: go on with this leaf, so that you are the first again."""
+    """Leave these out of what you push: I have them, or get them elsewhere."""
 
     track: TrackId
-    leaf: Count
+    leaves: Annotated[tuple[Count, ...], Meta(max_length=MAX_HELD)]
 
 
 class TrackNews(Message, kind=Kind.TRACK_NEWS, senders=FRIENDS, receivers=FRIENDS):
