@@ -14,6 +14,7 @@ from hocket.app import company
 from hocket.app.lines import Lines
 from hocket.app.logs import hide
 from hocket.app.options import UsageError
+from hocket.app.quotes import unquoted
 from hocket.app.words import said
 from hocket.client import events
 from hocket.client.engine import Engine
@@ -143,7 +144,7 @@ def _note_first_contact(event: events.Event) -> None:
 async def obey(engine: Engine, line: str) -> None:
     """One command as scripts and people write it. Raises HocketError, UsageError for what is none."""
     word, _, rest = line.partition(" ")
-    rest = rest.strip()
+    rest = unquoted(rest.strip())
     match word.lower():
         case "pause":
             await engine.pause()

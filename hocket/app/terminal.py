@@ -13,6 +13,7 @@ from hocket.app import company
 from hocket.app.lines import Lines
 from hocket.app.listening import Listening, credentials, obey
 from hocket.app.options import UsageError
+from hocket.app.quotes import unquoted
 from hocket.app.trackview import now_line, print_tracks
 from hocket.app.words import said
 from hocket.client import events
@@ -105,7 +106,7 @@ class Terminal:
         word, _, rest = line.partition(" ")
         command = self._commands.get(word.lower())
         if command is not None:
-            await command(rest.strip())
+            await command(unquoted(rest.strip()))
             return
         try:
             await obey(self._listening.engine, line)
