@@ -1,10 +1,11 @@
 """Fixtures for every test: nothing may be left behind."""
 
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import settings
 from tests.kit.leaks import MARK, LeakWatch
 from tests.kit.needs import lacking
 from tests.kit.postgres import Postgres, postgres_cluster
+from tests.kit.priority import first
 from tests.kit.pulse import Pulse, pulse_daemon
 from tests.kit.wan_fixtures import make_wan, wan  # noqa: F401 - fixtures for every room
 
@@ -20,6 +22,14 @@ from tests.kit.wan_fixtures import make_wan, wan  # noqa: F401 - fixtures for ev
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("root") and os.geteuid() != 0:
         lacking("needs root")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Music that other tests on the same cores interrupt says nothing about the player."""
+    in_time = item.get_closest_marker("in_time") or item.get_closest_marker("sound")
+    with first() if in_time else contextlib.nullcontext():
+        return (yield)
 
 
 # The same programs start hundreds of times: compiling them anew would be half of what each start costs.

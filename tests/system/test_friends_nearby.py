@@ -9,47 +9,22 @@ from typing import Any
 
 import pytest
 
-from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Listener
-from tests.kit.processes import ROOT, Program
+from tests.kit.cluster import DEMO_USER, Listener
+from tests.kit.processes import Program
 from tests.kit.routers import OUTER
-from tests.kit.wan import Wan, unavailable
-from tests.system.kit import make_song
+from tests.kit.wan import Wan
+from tests.system.friends import FRIENDS, HOST, MARKS, PORT, Home
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
-]
+pytestmark = MARKS
 
-PRIME, HOST, FRIEND, OTHER = 1, 2, 3, 4
-PORT = 25566
+FRIEND, OTHER = FRIENDS
 
 
-class Home:
-    """A cluster on one host of a network, and listeners on others."""
+class Neighbours(Home):
+    """What everybody plays goes nowhere; who is near is told, unless it is said otherwise."""
 
-    def __init__(self, wan: Wan, folder: Path, stack: ExitStack) -> None:
-        self.wan = wan
-        self._folder = folder
-        self._stack = stack
-        self._env = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
-        music = folder / "music"
-        music.mkdir()
-        make_song(music / "Long.wav", 120)
-        argv: list[str | Path] = ["--listen", f"{wan.address(PRIME)}:50001", "--data", folder / "data"]
-        self._start(Program, PRIME, "primeNODE.py", *argv, "--music", music, "--demo").wait_line("^prime ready")
-
-    def _start(self, kind: type[Program], on: int, script: str, *arguments: str | Path, **env: str) -> Program:
-        command = self.wan.command(on, [sys.executable, ROOT / script, *arguments])
-        return self._stack.enter_context(kind(command, env={**self._env, **env}, cwd=self._folder))
-
-    def listener(self, on: int, *command: str | Path, mdns: str = "true") -> Listener:
-        login = ["--headless", "--prime", f"{self.wan.address(PRIME)}:50001", "--user", DEMO_USER, "--password-stdin"]
-        own: list[str | Path] = ["--home", self._folder / f"home{on}", "--output", "null", "--events"]
-        no_mdns = "false" if mdns == "true" else "true"
-        program = self._start(Listener, on, "user.py", *login, *own, *command, HOCKET_NO_MDNS=no_mdns)
-        assert isinstance(program, Listener)
-        program.write_line(DEMO_PASSWORD)
-        return program
+    def listener(self, on: int, *command: str | Path, mdns: bool = True) -> Listener:
+        return self.user(on, "--output", "null", *command, HOCKET_NO_MDNS="false" if mdns else "true")
 
     def router(self, on: int, temper: str = "friendly") -> Program:
         """What the host's way out leads through."""
@@ -60,14 +35,11 @@ class Home:
         router.wait_line("^router ready")
         return router
 
-    def at(self, on: int) -> str:
-        return f"{self.wan.address(on)}:{PORT}"
-
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path) -> Iterator[Neighbours]:
     with Wan(hosts=4, seed=1) as wan, ExitStack() as stack:
-        yield Home(wan, tmp_path, stack)
+        yield Neighbours(wan, tmp_path, stack)
 
 
 def until(listener: Listener, name: str, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -77,7 +49,7 @@ def until(listener: Listener, name: str, holds: Callable[[dict[str, Any]], objec
     return event
 
 
-def test_a_friend_finds_who_plays_joins_and_sees_it_go(home: Home) -> None:
+def test_a_friend_finds_who_plays_joins_and_sees_it_go(home: Neighbours) -> None:
     host = home.listener(HOST, "play", "Long")
     assert host.wait_event("hosting")["address"] == home.at(HOST), "a real address, not that of every interface"
     watching = home.listener(OTHER, "nearby", "--for", "600")
@@ -93,8 +65,8 @@ def test_a_friend_finds_who_plays_joins_and_sees_it_go(home: Home) -> None:
     assert [one["address"] for one in later["friends"]] == [home.at(FRIEND)], "who took over is there instead"
 
 
-def test_who_does_not_want_to_be_seen_is_not(home: Home) -> None:
-    hidden = home.listener(HOST, "play", "Long", mdns="false")
+def test_who_does_not_want_to_be_seen_is_not(home: Neighbours) -> None:
+    hidden = home.listener(HOST, "play", "Long", mdns=False)
     hidden.wait_event("hosting")
     shown = home.listener(OTHER, "play", "Long", "--invite-only")
     shown.wait_event("hosting")
@@ -103,12 +75,12 @@ def test_who_does_not_want_to_be_seen_is_not(home: Home) -> None:
     assert [(one["address"], one["invite_only"]) for one in found] == [(home.at(OTHER), True)]
     assert watching.wait_exit() == 0
     assert home.at(HOST) not in str(watching.events)
-    blind = home.listener(FRIEND, "nearby", "--for", "0.5", mdns="false")
+    blind = home.listener(FRIEND, "nearby", "--for", "0.5", mdns=False)
     assert blind.wait_event("nearby")["problem"]
     assert blind.wait_exit() == 0
 
 
-def test_invites_are_made_listed_and_withdrawn_by_commands(home: Home) -> None:
+def test_invites_are_made_listed_and_withdrawn_by_commands(home: Neighbours) -> None:
     host = home.listener(HOST, "play", "Long", "--invite-only", "--advertise", f"{home.wan.address(HOST)}")
     assert host.wait_event("hosting")["address"] == home.at(HOST)
     host.command("invite 60 2 control")
@@ -135,25 +107,25 @@ def test_invites_are_made_listed_and_withdrawn_by_commands(home: Home) -> None:
     assert friend.wait_exit() == 3
 
 
-def test_a_router_lets_friends_in_until_ctrl_c(home: Home) -> None:
+def test_a_router_lets_friends_in_until_ctrl_c(home: Neighbours) -> None:
     router = home.router(OTHER)
-    host = home.listener(HOST, "play", "Long", "--map-port", mdns="false")
+    host = home.listener(HOST, "play", "Long", "--map-port", mdns=False)
     assert host.wait_event("hosting")["mapping"] == ""
     hosting = host.wait_event("hosting", mapping="mapped")
     assert hosting["address"] == f"{OUTER}:{PORT}"
     assert hosting["also"] == [home.at(HOST)]
     router.wait_line(f"^mapped {PORT}={home.at(HOST)}$")
     host.command("invite")
-    friend = home.listener(FRIEND, "join", host.wait_event("invited")["invite"], mdns="false")
+    friend = home.listener(FRIEND, "join", host.wait_event("invited")["invite"], mdns=False)
     assert friend.wait_event("joined")["at"] == home.at(HOST), "the outer address does not answer from within"
     host.send_signal(signal.SIGINT)
     assert host.wait_exit() == 0
     router.wait_line("^mapped$")
 
 
-def test_a_router_that_refuses_changes_nothing_else(home: Home) -> None:
+def test_a_router_that_refuses_changes_nothing_else(home: Neighbours) -> None:
     home.router(OTHER, "refusing")
-    host = home.listener(HOST, "play", "Long", "--map-port", mdns="false")
+    host = home.listener(HOST, "play", "Long", "--map-port", mdns=False)
     refused = host.wait_event("hosting", mapping="refused")
     assert refused["address"] == home.at(HOST)
     assert "by hand" in refused["why"]

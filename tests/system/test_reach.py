@@ -11,17 +11,14 @@ import pytest
 from hocket.media.wav import read_wav
 from tests.client.together_kit import PROBE_BYTES, common
 from tests.kit.cluster import Listener
-from tests.kit.wan import Wan, unavailable
+from tests.kit.wan import Wan
 from tests.kit.wan_nat import Kind
+from tests.system.friends import FRIENDS, HOST, MARKS, MAX_OFFSET_MS, PRIME, Friends
 from tests.system.kit import SMALL
-from tests.system.test_together import HOST, MAX_OFFSET_MS, PRIME, Friends
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
-]
+pytestmark = MARKS
 
-BEN, CARLA = 3, 4
+BEN, CARLA = FRIENDS
 Behind = dict[int, Kind]
 
 

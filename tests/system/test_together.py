@@ -2,84 +2,18 @@
 
 import contextlib
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Listener
-from tests.kit.processes import ROOT, Program
-from tests.kit.wan import Wan, unavailable
-from tests.system.kit import SMALL, make_song
+from tests.kit.cluster import Listener
+from tests.kit.wan import Wan
+from tests.system.friends import HOST, MARKS, MAX_OFFSET_MS, Friends
+from tests.system.kit import SMALL
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
-]
-
-PRIME, HOST, FRIENDS = 1, 2, (3, 4)
-PORT = 25566
-MAX_OFFSET_MS = 20.0
-"""Only the wrong place is a failure here, on whatever machine; how well they keep step is measured elsewhere."""
-
-
-class Friends:
-    """A cluster on one host of a network, and listeners on others."""
-
-    def __init__(self, wan: Wan, folder: Path, stack: ExitStack) -> None:
-        self.wan = wan
-        self._folder = folder
-        self._stack = stack
-        self._env = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
-        music = folder / "music"
-        music.mkdir()
-        self.samples = make_song(music / "Long.wav", 120)
-        self.start_prime()
-
-    def start_prime(self) -> None:
-        """Start it (again), and wait until it serves."""
-        argv: list[str | Path] = ["--listen", f"{self.wan.address(PRIME)}:50001", "--data", self._folder / "data"]
-        argv += ["--music", self._folder / "music", "--demo"]
-        self.prime = self._start(Program, PRIME, "primeNODE.py", *argv)
-        self.prime.wait_line("^prime ready", timeout_s=60.0)
-
-    def _start(self, kind: type[Program], on: int, script: str, *arguments: str | Path) -> Program:
-        command = self.wan.command(on, [sys.executable, ROOT / script, *arguments])
-        return self._stack.enter_context(kind(command, env=self._env, cwd=self._folder))
-
-    def listener(self, on: int, *command: str | Path) -> Listener:
-        login = ["--headless", "--prime", f"{self.wan.address(PRIME)}:50001", "--user", DEMO_USER, "--password-stdin"]
-        own: list[str | Path] = [
-            "--home",
-            self._folder / f"home{on}",
-            "--host",
-            self.at(on),
-            "--output",
-            f"wav:{self.wav(on)}",
-        ]
-        program = self._start(Listener, on, "user.py", *login, "--events", *own, *command)
-        assert isinstance(program, Listener)
-        program.write_line(DEMO_PASSWORD)
-        return program
-
-    def at(self, on: int) -> str:
-        return f"{self.wan.address(on)}:{PORT}"
-
-    def wav(self, on: int) -> Path:
-        return self._folder / f"played{on}.wav"
-
-    def play_and_join(self, *flags: str) -> tuple[Listener, list[Listener]]:
-        """One plays, all others follow and are known to one another."""
-        host = self.listener(HOST, "play", "Long", *flags)
-        host.wait_event("playing")
-        friends = [self.listener(on, "join", self.at(HOST)) for on in FRIENDS]
-        for friend in friends:
-            friend.wait_event("playing")
-            for _ in range(3):
-                friend.wait_event("offset")
-        return host, friends
+pytestmark = MARKS
 
 
 @pytest.fixture

@@ -1,49 +1,29 @@
 """A group that is torn apart and heals, a host that comes back, clocks that are set: all end on one timeline."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.kit.cluster import Listener
-from tests.kit.processes import Program
 from tests.kit.skewclock import SkewClock
-from tests.kit.wan import Wan, unavailable
+from tests.kit.wan import Wan
+from tests.system.friends import FRIENDS, HOST, MARKS, MAX_OFFSET_MS, Friends
 from tests.system.kit import SMALL
-from tests.system.test_together import FRIENDS, HOST, Friends
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(unavailable() is not None, reason=str(unavailable())),
-]
+pytestmark = MARKS
 
 HEAL_S = 60.0
 HOUR_S = 3600.0
-MAX_OFFSET_MS = 20.0
-
-
-class Troubled(Friends):
-    """Friends of whom some live on machines with clocks of their own."""
-
-    def __init__(self, wan: Wan, folder: Path, stack: ExitStack) -> None:
-        self.env_of: dict[int, Mapping[str, str]] = {}
-        super().__init__(wan, folder, stack)
-
-    def _start(self, kind: type[Program], on: int, script: str, *arguments: str | Path) -> Program:
-        before, self._env = self._env, {**self._env, **self.env_of.get(on, {})}
-        try:
-            return super()._start(kind, on, script, *arguments)
-        finally:
-            self._env = before
 
 
 @pytest.fixture
-def friends(tmp_path: Path) -> Iterator[Troubled]:
+def friends(tmp_path: Path) -> Iterator[Friends]:
     with Wan(hosts=4, seed=1) as wan, ExitStack() as stack:
         wan.link_all(delay_ms=5, jitter_ms=2)
-        yield Troubled(wan, tmp_path, stack)
+        yield Friends(wan, tmp_path, stack)
 
 
 def is_host(listener: Listener) -> bool:
@@ -73,7 +53,7 @@ def end_on_one_timeline(listeners: list[Listener]) -> None:
         one.wait_event("position", HEAL_S)
 
 
-def test_a_group_split_in_three_heals(friends: Troubled) -> None:
+def test_a_group_split_in_three_heals(friends: Friends) -> None:
     host, followers = friends.play_and_join()
     friends.wan.partition([HOST], *([on] for on in FRIENDS))
     for one in followers:
@@ -83,7 +63,7 @@ def test_a_group_split_in_three_heals(friends: Troubled) -> None:
     end_on_one_timeline([host, *followers])
 
 
-def test_a_host_that_comes_back_follows_its_successor(friends: Troubled) -> None:
+def test_a_host_that_comes_back_follows_its_successor(friends: Friends) -> None:
     host, followers = friends.play_and_join()
     friends.wan.cut(HOST)
     for one in followers:
@@ -94,7 +74,7 @@ def test_a_host_that_comes_back_follows_its_successor(friends: Troubled) -> None
     end_on_one_timeline([host, *followers])
 
 
-def test_calendars_that_jump_are_not_heard(friends: Troubled) -> None:
+def test_calendars_that_jump_are_not_heard(friends: Friends) -> None:
     """The host's goes an hour forward and back; then a follower's."""
     with SkewClock() as hosts, SkewClock() as followers_clock:
         friends.env_of = {HOST: hosts.env, FRIENDS[0]: followers_clock.env}
