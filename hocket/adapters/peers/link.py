@@ -11,7 +11,8 @@ from enum import Enum, auto
 from typing import Protocol, TypeVar, cast
 
 from hocket.adapters.link import hello
-from hocket.adapters.peers import stamps
+from hocket.adapters.peers import stamps, tuning
+from hocket.adapters.peers.tcpinfo import tcp_info
 from hocket.adapters.peers.tls import PeerIdentity, fingerprint
 from hocket.adapters.tls import stranger_context
 from hocket.core.address import HostPort
@@ -29,10 +30,6 @@ from hocket.wire.messages.common import ErrorReply, Ping, Pong
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 64 * 1024
-SEND_BUFFER_BYTES = 128 * 1024
-UNSENT_BYTES = 16 * 1024
-"""What the kernel may hold unsent: a time stamp that is answered now overtakes all the rest."""
-
 MAX_BULK = 32
 """Answers with music that wait for one friend: half a megabyte."""
 
@@ -41,14 +38,9 @@ CARRIED = "the prime"
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 5.0
-_TCP_NOTSENT_LOWAT = 25
-_SO_MAX_PACING_RATE = 47
-_PACING_PERCENT = 85
-"""A piece of music that goes out at the speed of the line leaves gaps for the packets of other friends."""
-
 _SEGMENT_BYTES = 1448
 _HEADERS_BYTES = 52
-_TCP_USER_TIMEOUT_MS = 10_000
+_IPV6_MORE_BYTES = 20
 
 M = TypeVar("M", bound=Message)
 
@@ -103,14 +95,16 @@ class PeerLink:
         self._writing = False
         self.is_server = server
         self.is_dealt = False  # music goes out by `send_music` alone, so that many share a thin line
-        self.wire_bytes = 0  # sent, with what TCP and IP add
+        self._sent_bytes = 0
+        self._packets = 0  # as far as one can tell from here
+        self._past_wire_bytes = 0  # once it is closed
         self.patience = Patience()
         self.error: HocketError | None = None
         self.user_data: object = None
         self.heard_ns = time.monotonic_ns()
         self.peer_address = _address(sock.getpeername())
         self.own_address = _address(sock.getsockname())
-        _tune(sock)
+        tuning.tune(sock)
         self._loop.add_reader(sock.fileno(), self._readable)
         self._advance()
 
@@ -134,6 +128,22 @@ class PeerLink:
     def is_carried(self) -> bool:
         """Whether the prime carries it: narrow and slow, for talk and time, never for music."""
         return self.sock.family == socket.AF_UNIX
+
+    @property
+    def wire_bytes(self) -> int:
+        """Sent so far with all that TCP and IP add and send again; what the kernel still holds counts as sent."""
+        if self.is_closed:
+            return self._past_wire_bytes
+        info = tcp_info(self.sock)
+        headers_bytes = _HEADERS_BYTES + (_IPV6_MORE_BYTES if ":" in self.own_address.host else 0)
+        packets, again_bytes = (self._packets, 0) if info is None else (info.packets, info.again_bytes)
+        return self._sent_bytes + again_bytes + packets * headers_bytes
+
+    @property
+    def round_trip_us(self) -> int | None:
+        """The shortest, as the kernel saw it; None where it does not tell."""
+        info = None if self.is_closed else tcp_info(self.sock)
+        return None if info is None else info.round_trip_us
 
     @property
     def my_nonce(self) -> bytes:
@@ -171,8 +181,7 @@ class PeerLink:
     def deal(self, upload_bps: int) -> None:
         """Many share this machine's thin line: see `send_music`; no friend is sent to faster than it carries."""
         self.is_dealt = True
-        with contextlib.suppress(OSError):  # Linux only
-            self.sock.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, upload_bps * _PACING_PERCENT // 800)
+        tuning.pace(self.sock, upload_bps)
 
     def send_music(self) -> int:
         """One piece of music, where it `is_dealt`: how many bytes; 0 if none waits, or the socket is still full."""
@@ -278,7 +287,7 @@ class PeerLink:
             self._lost(None)
             return
         self.heard_ns = at_ns
-        self.wire_bytes += _HEADERS_BYTES  # acknowledged in a packet of its own, at worst
+        self._packets += 1  # acknowledged in a packet of its own, at worst
         self._incoming.write(data)
         try:
             self._advance()
@@ -397,7 +406,8 @@ class PeerLink:
             except (BlockingIOError, InterruptedError):
                 sent = 0
             self._cipher = self._cipher[sent:]
-            self.wire_bytes += sent + _HEADERS_BYTES * (1 + sent // _SEGMENT_BYTES)
+            self._sent_bytes += sent
+            self._packets += 1 + sent // _SEGMENT_BYTES
         self._want_write(bool(self._cipher))
         return not self._cipher
 
@@ -429,6 +439,7 @@ class PeerLink:
             return
         self._loop.remove_reader(self.sock.fileno())
         self._want_write(False)
+        self._past_wire_bytes = self.wire_bytes
         self._stage = _Stage.CLOSED
         self.error = error
         self.sock.close()
@@ -460,18 +471,6 @@ async def connect(at: HostPort, owner: Owner, identity: PeerIdentity, timeout_s:
         raise NotReachable(
             f"cannot reach {at}: {error.strerror or error}", hint="is the friend playing, and the address right?"
         ) from None
-
-
-def _tune(sock: socket.socket) -> None:
-    sock.setblocking(False)
-    if sock.family == socket.AF_UNIX:
-        return
-    stamps.enable(sock)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    with contextlib.suppress(OSError):  # Linux only
-        sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_MS)
 
 
 def _address(name: tuple[str, int] | str) -> HostPort:
