@@ -105,6 +105,7 @@ class Replication:
         self._misnamed: set[TrackId] = set()
         self._names: dict[TrackId, str] = {}
         self._by_name: list[TrackId] | None = None
+        self._census: Census | None = None
         self._news: set[TrackId] = set()
         self._wanted: dict[TrackId, dict[NodeId, NodeId]] = {}  # target -> the source that is meant for it
         self._queues: dict[tuple[NodeId, NodeId], dict[TrackId, int]] = {}  # (source, target) -> track -> its number
@@ -139,6 +140,7 @@ class Replication:
         if machine not in self._labels:
             self._labels[machine] = label_of(label or machine)
             self._away.add(machine)
+            self._census = None
 
     def away(self, machine: NodeId) -> None:
         """A machine cannot be reached: what it holds counts, but nothing comes from or goes to it."""
@@ -306,6 +308,11 @@ class Replication:
 
     def census(self) -> Census:
         """How much there is, and how much of it is where it belongs."""
+        if self._census is None:
+            self._census = self._count()
+        return self._census
+
+    def _count(self) -> Census:
         machines = len(self._labels.keys() - self._lost)
         share = machines if self._replicas == ALL_MACHINES else min(self._replicas, machines)
         alive = (len(self._holdings.holders(track).keys() - self._lost) for track in self._names)
@@ -394,6 +401,7 @@ class Replication:
         self._news.update(t for t in self._names if self._holdings.holders(t).keys() - others == {machine})
 
     def _machines_changed(self) -> None:
+        self._census = None
         self._stale = dict.fromkeys(self._tracks)
         self.settle()
 
@@ -422,7 +430,7 @@ class Replication:
     def _revise_name(self, track: TrackId) -> None:
         self._misnamed.discard(track)
         self._news.add(track)
-        self._by_name = None
+        self._by_name = self._census = None
         self._names.pop(track, None)
         if track not in self._tracks or track in self._tombstones:
             return

@@ -196,6 +196,7 @@ def check_against_a_new_prime(world: World) -> None:
         (one.id, one.name, one.aliases) for one in prime.tracks()
     }
     assert fresh.missing_copies == prime.missing_copies
+    assert fresh.census() == prime.census()
     ours, theirs = prime.plan(limits=Limits(99, 99)), fresh.plan(limits=Limits(99, 99))
     assert {(one.track, one.target, one.name) for one in ours.transfers} == {
         (one.track, one.target, one.name) for one in theirs.transfers
