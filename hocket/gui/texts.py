@@ -253,8 +253,17 @@ def offset_ms(offset: float) -> str:
     return shown[1:] if shown in ("+0.00 ms", "−0.00 ms") else shown
 
 
-def round_trip_ms(trip: float) -> str:
-    return f"ping {trip:.0f} ms" if trip >= 10 else f"ping {trip:.1f} ms"
+def round_trip_ms(trip: float, jitter: float) -> str:
+    """`jitter`: by how much it differs."""
+    return f"ping {_some_ms(trip)} ms ± {_some_ms(jitter)}" if jitter else f"ping {_some_ms(trip)} ms"
+
+
+def _some_ms(ms: float) -> str:
+    return f"{ms:.0f}" if ms >= 10 else f"{ms:.1f}"
+
+
+def lost_percent(lost: float) -> str:
+    return f"{lost:.1f} % lost"
 
 
 def buffer_s(seconds: float) -> str:

@@ -16,7 +16,13 @@ FAIR_MS = 5.0
 
 GOOD_TRIP_MS, FAIR_TRIP_MS = 60.0, 250.0
 GOOD_BUFFER_S, FAIR_BUFFER_S = 3.0, 1.0
-"""What makes a line: how long a question and its answer take, and how much music lies ready if it breaks."""
+GOOD_JITTER_MS, FAIR_JITTER_MS = 30.0, 150.0
+GOOD_LOST_PERCENT, FAIR_LOST_PERCENT = 1.0, 5.0
+"""What makes a line: how long a question and its answer take and by how much that differs, how much has to be sent
+again, and how much music lies ready if it breaks."""
+
+TOLD_LOST_PERCENT = 0.05
+"""Less than that nobody needs to read about."""
 
 MINUTE_S = 60
 LIVES = (15 * MINUTE_S, 60 * MINUTE_S, 24 * 60 * MINUTE_S, 7 * 24 * 60 * MINUTE_S)
@@ -58,6 +64,8 @@ class Peer(msgspec.Struct, frozen=True):
     offset_ms: float | None = None  # beside the host
     round_trip_ms: float | None = None
     buffer_s: float | None = None
+    jitter_ms: float = 0.0
+    lost_percent: float = 0.0
     leads: bool = False
     can_be_sent_away: bool = False
     via: str = ""  # by which way one is connected with them
@@ -75,9 +83,13 @@ class Peer(msgspec.Struct, frozen=True):
         """good, fair or poor; empty while nothing was measured."""
         if self.round_trip_ms is None or self.buffer_s is None:
             return ""
-        if self.round_trip_ms <= GOOD_TRIP_MS and self.buffer_s >= GOOD_BUFFER_S:
-            return "good"
-        return "fair" if self.round_trip_ms <= FAIR_TRIP_MS and self.buffer_s >= FAIR_BUFFER_S else "poor"
+        trip_ms, jitter_ms, lost, buffer_s = self.round_trip_ms, self.jitter_ms, self.lost_percent, self.buffer_s
+        if not (trip_ms <= FAIR_TRIP_MS and jitter_ms <= FAIR_JITTER_MS):
+            return "poor"
+        if not (lost <= FAIR_LOST_PERCENT and buffer_s >= FAIR_BUFFER_S):
+            return "poor"
+        is_good = trip_ms <= GOOD_TRIP_MS and jitter_ms <= GOOD_JITTER_MS
+        return "good" if is_good and lost <= GOOD_LOST_PERCENT and buffer_s >= GOOD_BUFFER_S else "fair"
 
     @property
     def detail(self) -> str:
@@ -86,7 +98,9 @@ class Peer(msgspec.Struct, frozen=True):
         if self.offset_ms is not None:
             parts.append(texts.offset_ms(self.offset_ms))
         if self.round_trip_ms is not None:
-            parts.append(texts.round_trip_ms(self.round_trip_ms))
+            parts.append(texts.round_trip_ms(self.round_trip_ms, self.jitter_ms))
+        if self.lost_percent >= TOLD_LOST_PERCENT:
+            parts.append(texts.lost_percent(self.lost_percent))
         if self.buffer_s is not None:
             parts.append(texts.buffer_s(self.buffer_s))
         return texts.SEPARATOR.join([*parts, *([self.via] if self.via else [])])
@@ -140,7 +154,15 @@ def together_view(state: TogetherState, me: str, *, may_host: bool, is_moving: b
 def _peer(one: Member, *, can_be_sent_away: bool = False) -> Peer:
     if not one.round_trip_ms:  # has not told how it is
         return Peer(one.name, can_be_sent_away=can_be_sent_away)
-    return Peer(one.name, one.offset_ms, one.round_trip_ms, one.buffer_s, can_be_sent_away=can_be_sent_away)
+    return Peer(
+        one.name,
+        one.offset_ms,
+        one.round_trip_ms,
+        one.buffer_s,
+        one.jitter_ms,
+        one.lost_percent,
+        can_be_sent_away=can_be_sent_away,
+    )
 
 
 def reach_text(reach: Reach | None) -> str:

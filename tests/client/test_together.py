@@ -88,6 +88,25 @@ def test_who_leaves_and_comes_back_is_at_the_right_point(tmp_path: Path, song: S
     asyncio.run(run())
 
 
+def test_a_host_knows_its_friends_line(tmp_path: Path, song: Song) -> None:
+    async def run() -> None:
+        async with (
+            FakeCluster(song) as cluster,
+            ear(cluster, tmp_path, "host") as host,
+            ear(cluster, tmp_path, "friend") as friend,
+        ):
+            await friend.engine.together.join(await play(host, song))
+            await friend.told.wait(events.Playing)
+            async with asyncio.timeout(WAIT_S):
+                while not any(one.jitter_ms for one in host.engine.together.state.members):
+                    await asyncio.sleep(0.05)
+            [line] = [one for one in host.engine.together.state.members if one.round_trip_ms]
+            assert line.jitter_ms > 0
+            assert 0 <= line.lost_percent <= 100
+
+    asyncio.run(run())
+
+
 def test_no_streaming_node_is_asked_by_a_follower(tmp_path: Path, song: Song) -> None:
     async def run() -> None:
         async with (

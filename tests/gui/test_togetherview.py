@@ -50,6 +50,25 @@ def test_a_line_is_as_good_as_the_worse_of_its_two_measures(trip_ms: float, buff
     assert texts.LINE_QUALITY[line] in peer.detail
 
 
+@pytest.mark.parametrize(
+    ("jitter_ms", "lost_percent", "line", "said"),
+    [
+        (4.0, 0.0, "good", "ping 12 ms ± 4.0"),
+        (80.0, 0.0, "fair", "± 80"),
+        (4.0, 2.5, "fair", "2.5 % lost"),
+        (400.0, 0.0, "poor", "± 400"),
+        (4.0, 9.0, "poor", "9.0 % lost"),
+    ],
+)
+def test_jitter_and_losses_make_a_line_worse_and_are_told(
+    jitter_ms: float, lost_percent: float, line: str, said: str
+) -> None:
+    members = (Member("Ada", "10.0.0.7:1", 0.1, 5.0, 12.0, jitter_ms, lost_percent),)
+    [ada] = together_view(TogetherState(True, "10.0.0.5:1", members=members), "me", may_host=True).peers
+    assert ada.line == line
+    assert said in ada.detail
+
+
 def test_who_was_not_measured_says_nothing_of_a_line() -> None:
     assert (Peer("Ada").line, Peer("Ada").detail) == ("", "")
 

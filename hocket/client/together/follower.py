@@ -382,10 +382,10 @@ class Follower(Party):
 
     def _report(self) -> None:
         if self._host is not None:
-            offset_us = round(1e6 * self.timed.error_s)
-            buffer_ms = round(1000 * self.timed.buffer_s)
+            offset_us, buffer_ms = round(1e6 * self.timed.error_s), round(1000 * self.timed.buffer_s)
             trip_us = max(0, self.clock.round_trip_ns // 1000)
-            self._host.send(Report(self.id, self.name, "", offset_us, buffer_ms, trip_us, self.key))
+            measured = offset_us, buffer_ms, trip_us, self.key, self.clock.jitter_ns // 1000
+            self._host.send(Report(self.id, self.name, "", *measured))
 
     # -- succession
 

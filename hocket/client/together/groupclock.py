@@ -69,6 +69,12 @@ class GroupClock:
         return 0 if trips is None else trips.median_ns
 
     @property
+    def jitter_ns(self) -> int:
+        """By how much the last exchanges differ: 95 % took no longer than the shortest and this."""
+        trips = self._sync.round_trips if self._sync is not None else None
+        return 0 if trips is None else trips.p95_ns - trips.least_ns
+
+    @property
     def resets(self) -> int:
         return 0 if self._sync is None else self._sync.resets
 

@@ -24,6 +24,7 @@ from hocket.relay.handover import SILENCE_NS, THIN_SILENCE_NS
 from hocket.relay.invites import Scope
 from hocket.relay.keys import PeerId
 from hocket.relay.limits import Verdict
+from hocket.relay.losses import Losses
 from hocket.relay.ring import Bursts, Ring
 from hocket.relay.timeline import State, Timeline
 from hocket.wire import codec
@@ -75,6 +76,7 @@ class Friend:
     listens: bool
     upload_bps: int
     report: Report | None = None
+    losses: Losses = field(default_factory=Losses)
     elsewhere: deque[tuple[TrackId, int]] = field(default_factory=lambda: deque(maxlen=MAX_HELD))  # what it gets there
     answered_ns: int = 0  # when it was last told the time
     is_told: bool = False  # its coming was told, so is its going; who only shows a claim is no listener

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from hocket.adapters.peers import PeerLink
+from hocket.adapters.peers.tcpinfo import tcp_info
 from hocket.client import events
 from hocket.client.together.circle import Circle
 from hocket.client.together.hall import Friend
@@ -22,6 +23,7 @@ from hocket.wire.messages.together import (
     AskLeaf,
     AskManifest,
     AskPage,
+    Distances,
     Held,
     JoinFriend,
     Listens,
@@ -121,6 +123,8 @@ class Reception:
                 self._circle.hall.turn(friend, message.listens)
             case Held():
                 self._circle.hall.held(friend, message)
+            case Distances() if self._circle.is_hosting:
+                self._circle.branches.learn(friend, message)
             case Report():
                 self._take_report(friend, message)
             case Wish():
@@ -132,8 +136,10 @@ class Reception:
     def _take_report(self, friend: Friend, report: Report) -> None:
         if report.peer == friend.id:
             address = str(friend.serves) if friend.serves else ""
+            info = tcp_info(friend.link.sock)
+            lost_ppm = 0 if info is None else friend.losses.take(info.sent_bytes, info.again_bytes)
             friend.report = report = msgspec.structs.replace(
-                report, name=str(friend.name), address=address, key=friend.key
+                report, name=str(friend.name), address=address, key=friend.key, lost_ppm=lost_ppm
             )
             if self._circle.is_hosting:
                 self._circle.members[friend.id] = report

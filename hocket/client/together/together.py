@@ -55,6 +55,8 @@ class Member(msgspec.Struct, frozen=True):
     offset_ms: float
     buffer_s: float
     round_trip_ms: float
+    jitter_ms: float = 0.0
+    lost_percent: float = 0.0  # of what its host sends it; only where the host's system tells
 
 
 class TogetherState(msgspec.Struct, frozen=True):
@@ -117,7 +119,15 @@ class Together:
         if party is None:
             return TogetherState()
         members = tuple(
-            Member(one.name, one.address, one.offset_us / 1000, one.buffer_ms / 1000, one.round_trip_us / 1000)
+            Member(
+                one.name,
+                one.address,
+                one.offset_us / 1000,
+                one.buffer_ms / 1000,
+                one.round_trip_us / 1000,
+                one.jitter_us / 1000,
+                one.lost_ppm / 10_000,
+            )
             for one in party.members.values()
         )
         timed = self._follower.timed if self._follower is not None else None

@@ -180,6 +180,8 @@ class Report(Message, kind=Kind.REPORT, senders=FRIENDS, receivers=FRIENDS):
     buffer_ms: Count
     round_trip_us: Count
     key: Token = b""
+    jitter_us: Count = 0  # by how much round trips differ
+    lost_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # of what is sent to it, by whoever sends
 
 
 class Members(Message, kind=Kind.MEMBERS, senders=FRIENDS, receivers=FRIENDS):
