@@ -99,7 +99,7 @@ def test_a_host_knows_its_friends_line(tmp_path: Path, song: Song) -> None:
             await friend.told.wait(events.Playing)
             async with asyncio.timeout(WAIT_S):
                 while not any(one.jitter_ms for one in host.engine.together.state.members):
-                    await asyncio.sleep(0.05)
+                    await host.told.wait(events.Position)
             [line] = [one for one in host.engine.together.state.members if one.round_trip_ms]
             assert line.jitter_ms > 0
             assert 0 <= line.lost_percent <= 100

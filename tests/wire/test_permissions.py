@@ -50,8 +50,6 @@ AMONG_FRIENDS = {
         "Wish",
         "Pulse",
         "Listens",
-        "AskDistances",
-        "Distances",
         "Held",
         "TimePace",
         "TrackNews",
