@@ -26,8 +26,7 @@ def test_music_is_imported_beside_a_running_prime_and_plays(tmp_path: Path) -> N
         again = cluster.control("import", box / "song.flac", "--into", "New ones/box")
         assert (again.returncode, again.stderr) == (0, "")
         assert "already there: New ones/box/song.wav" in again.stdout
-        while cluster.status()["tracks"] == 0:  # the watcher lets a file rest for a second
-            pass
+        cluster.until(lambda status: status["tracks"] > 0)  # the watcher lets a file rest for a second
         heard = tmp_path / "heard.wav"
         played = cluster.user("play", "A song", "--output", f"wav:{heard}", "--fast")
         assert played.returncode == 0, played.stderr

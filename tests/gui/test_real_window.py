@@ -17,12 +17,13 @@ from tests.gui.music import write_library
 from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Cluster, Listener
 from tests.kit.needs import need_programs
 from tests.kit.ports import free_port
-from tests.kit.processes import ROOT, Program
+from tests.kit.processes import ROOT, Program, ProgramError
 from tests.kit.pulse import Pulse, python_env
 
 RATE_HZ, FRAME_BYTES = 44_100, 4
 SIZE = "1280x800x24"
 IN_STEP_MS = 5.0
+LOG_IN_S = 10.0
 PIECE_BYTES = FRAME_BYTES * RATE_HZ // 2
 ALIKE = 0.99
 
@@ -190,7 +191,7 @@ def log_in(display: Screen, cluster: Cluster) -> None:
         display.do("key", "ctrl+a")
         display.do("type", "--delay", "5", DEMO_PASSWORD)
         display.do("key", "Return")
-        for _ in range(10):
-            if cluster.status()["listeners"]:
-                return
+        with contextlib.suppress(ProgramError):
+            cluster.until(lambda status: status["listeners"], LOG_IN_S)
+            return
     raise AssertionError("nobody logged in")

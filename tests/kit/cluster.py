@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -27,6 +27,7 @@ MARK = "TEST_CLUSTER_MARK"
 """Environment entry by which a cluster's processes are known, whoever their parent is by now."""
 
 Event = dict[str, Any]
+Status = dict[str, Any]
 
 
 class Listener(Program):
@@ -161,13 +162,24 @@ class Cluster:
         plane.wait_line(r"^plane ready (plane-[0-9a-f]+)$")
         return plane
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """The object of `controlNODE.py status --json`."""
         done = self.control("status", "--json")
         if done.returncode != 0:
             raise ProgramError(f"status ended with {done.returncode}: {done.stderr}")
-        status: dict[str, Any] = json.loads(done.stdout)
+        status: Status = json.loads(done.stdout)
         return status
+
+    def until(self, holds: Callable[[Status], object], timeout_s: float = EVENT_TIMEOUT_S) -> Status:
+        """The first status for which it holds, from one program that watches. Raises ProgramError."""
+
+        def held(line: str) -> Status | None:
+            status: Status = json.loads(line)
+            return status if holds(status) else None
+
+        command: list[str | Path] = [sys.executable, self._scripts / "controlNODE.py", "--data", self.data]
+        with Program([*command, "status", "--json", "--watch"], env=self.env, cwd=self.folder) as watching:
+            return watching.wait_parsed(held, "the status that was waited for", timeout_s)
 
     def nodes(self, role: str) -> list[dict[str, Any]]:
         """The status entries of nodes of one role."""

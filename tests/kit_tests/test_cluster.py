@@ -106,6 +106,9 @@ def test_programs_run_to_their_end(tmp_path: Path, scripts: Path) -> None:
         assert cluster.user("list", password="wrong").returncode == 3
         assert cluster.status()["arguments"] == ["--data", str(cluster.data), "status", "--json"]
         assert cluster.nodes("auth") == [{"role": "auth", "load": 1}]
+        assert cluster.until(lambda status: status["listeners"] == 1)["arguments"][-2:] == ["--json", "--watch"]
+        with pytest.raises(ProgramError, match="ended before the status that was waited for"):
+            cluster.until(lambda status: status["listeners"] == 2)
 
 
 def test_a_killed_prime_comes_back_at_its_address(tmp_path: Path, scripts: Path) -> None:

@@ -21,8 +21,7 @@ from hocket.wire.kinds import Kind
 from hocket.wire.messages.tracks import OpenTrack, Read
 from tests.kit.cluster import Cluster
 from tests.kit.processes import ROOT, run_to_end
-from tests.system.kit import QUICK, listening, make_song
-from tests.system.test_control_plane import until
+from tests.system.kit import QUICK, listening, make_song, until
 
 HELLO = codec.encode(Hello(1, 1, Role.LISTENER, NodeId("listener-000000000001"), bytes(NONCE_BYTES)))
 noise = random.Random(7).randbytes

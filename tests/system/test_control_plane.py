@@ -4,31 +4,15 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hocket.client import events
 from hocket.core.errors import ErrorCode, HocketError, Refused
 from tests.kit import proc
-from tests.kit.cluster import Cluster
-from tests.system.kit import QUICK, listening, make_song
-
-WAIT_S = 30.0
-
-
-Status = dict[str, Any]
-
-
-async def until(cluster: Cluster, holds: Callable[[Status], bool]) -> Status:
-    """Ask for the status until something holds."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            status = await asyncio.to_thread(cluster.status)
-            if holds(status):
-                return status
+from tests.kit.cluster import Cluster, Status
+from tests.system.kit import QUICK, WAIT_S, listening, make_song, until
 
 
 def roles(status: Status) -> list[str]:

@@ -26,10 +26,9 @@ from hocket.wire.message import Message
 from hocket.wire.messages.login import FindLogin, LoginAt
 from hocket.wire.messages.planes import Join, Joined
 from tests.kit import proc
-from tests.kit.cluster import Cluster
+from tests.kit.cluster import Cluster, Status
 from tests.kit.processes import ROOT, Program, run_to_end
-from tests.system.kit import QUICK, listening, make_song
-from tests.system.test_control_plane import WAIT_S, Status, until
+from tests.system.kit import QUICK, WAIT_S, listening, make_song, until
 
 
 @pytest.fixture

@@ -1,29 +1,14 @@
 """A cluster over three hosts of a network: a prime, a plane, a listener; a cut, and its healing."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.kit.cluster import Cluster
+from tests.kit.cluster import Cluster, Status
 from tests.kit.wan import Wan
 from tests.system.kit import QUICK, make_song
-from tests.system.test_control_plane import Status
 
 PRIME, PLANE, HOME = 1, 2, 3
-WAIT_S = 30.0
-
-
-def until(cluster: Cluster, wan: Wan, holds: Callable[[Status], bool]) -> Status:
-    """Ask on the prime's host until something holds."""
-    deadline_s = time.monotonic() + WAIT_S
-    while True:
-        with wan.inside(PRIME):
-            status = cluster.status()
-        if holds(status):
-            return status
-        assert time.monotonic() < deadline_s, status
 
 
 def ready(status: Status) -> set[str]:
@@ -48,22 +33,22 @@ def test_spawn_on_a_plane_copies_both_ways_a_cut_and_its_healing(wan: Wan, tmp_p
         make_song(theirs / "Only on the plane.wav", 3, seed=2)
         with wan.inside(PLANE):
             plane = cluster.plane("plane", token=token, music=theirs)
-        until(cluster, wan, lambda status: status["tracks"] == 2 and status["missing_copies"] == 0)
+        cluster.until(lambda status: status["tracks"] == 2 and status["missing_copies"] == 0)
         assert _names(cluster.music) == _names(theirs) == ["A long song.wav", "Only on the plane.wav"]
         with wan.inside(HOME):
             listener = cluster.listener("--output", f"wav:{tmp_path / 'heard.wav'}", "play", "long", "--for", "25")
         listener.wait_event("playing")
-        status = until(cluster, wan, lambda status: len(ready(status)) == 4)
+        status = cluster.until(lambda status: len(ready(status)) == 4)
         [spawned] = [
             n for n in status["nodes"] if n["address"].startswith(wan.address(PLANE) + ":") and n["role"] != "plane"
         ]
         assert spawned["plane"] == next(n["id"] for n in status["nodes"] if n["role"] == "plane")
 
         wan.cut(PLANE)
-        until(cluster, wan, lambda now: len(ready(now)) < 4)
+        cluster.until(lambda now: len(ready(now)) < 4)
         listener.wait_event("position")
         wan.heal(PLANE)
-        until(cluster, wan, lambda now: ready(now) >= ready(status))
+        cluster.until(lambda now: ready(now) >= ready(status))
         ended = listener.wait_event("ended", timeout_s=60)
         assert ended["stalls"] == 0
         assert listener.wait_exit() == 0
@@ -73,7 +58,7 @@ def test_spawn_on_a_plane_copies_both_ways_a_cut_and_its_healing(wan: Wan, tmp_p
         wan.cut(PLANE)
         make_song(theirs / "Added while cut off.wav", 2, seed=3)
         wan.heal(PLANE)
-        until(cluster, wan, lambda status: status["tracks"] == 3 and status["missing_copies"] == 0)
+        cluster.until(lambda status: status["tracks"] == 3 and status["missing_copies"] == 0)
         assert "Added while cut off.wav" in _names(cluster.music)
     samples = (tmp_path / "music" / "A long song.wav").read_bytes()[-120 * 16000 :]
     assert (tmp_path / "heard.wav").read_bytes().endswith(samples[: 25 * 16000])

@@ -18,10 +18,9 @@ from hocket.relay.chunks import LEAF_BYTES
 from hocket.relay.vouched import read_vouched
 from hocket.wire.messages.together import GetManifest, GetManifestPage, ManifestPage, TrackVouched
 from tests.client.kit import samples_of
-from tests.kit.cluster import Cluster
+from tests.kit.cluster import Cluster, Status
 from tests.kit.processes import Program
-from tests.system.kit import QUICK, listening, make_song
-from tests.system.test_replication import names, until
+from tests.system.kit import QUICK, listening, make_song, names
 
 TIMEOUT_S = 40.0
 MACHINES = ("prime", "one", "two")
@@ -48,7 +47,7 @@ class Spread:
         token = self.cluster.token("--uses", "2")
         for name in MACHINES[1:]:
             self.planes[name] = self.cluster.plane(name, token=token, music=self.music[name])
-        until(lambda: self.cluster.status()["tracks"] == len(self.samples), "the prime knows all tracks")
+        self.cluster.until(lambda status: status["tracks"] == len(self.samples))
 
     def drop(self, machine: str, name: str, seed: int) -> None:
         """A person copies a song into a machine's folder."""
@@ -195,15 +194,14 @@ def test_more_copies_outlive_a_machine(tmp_path: Path) -> None:
 
     with spread.cluster:
         spread.start_planes()
-        until(lambda: copies(spread.cluster) == (12, 12, 0), "two copies of each")
+        spread.cluster.until(lambda status: copies(status) == (12, 12, 0))
         shown = spread.cluster.control("status")
         assert "6 tracks, 12 of 12 copies" in " ".join(shown.stdout.split())
         assert sum(node["tracks"] for node in spread.cluster.status()["nodes"]) == 12
         asyncio.run(run())
 
 
-def copies(cluster: Cluster) -> tuple[int, int, int]:
-    status = cluster.status()
+def copies(status: Status) -> tuple[int, int, int]:
     return status["copies_wanted"], status["copies_present"], status["missing_copies"]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from watchfiles._rust_notify import RustNotify
 
-from tests.adapters.transfer_kit import files_below, wav
+from tests.adapters.transfer_kit import wav
 from tests.kit.cluster import Cluster
-from tests.system.kit import QUICK, make_song
+from tests.system.kit import QUICK, make_song, names
 
 TIMEOUT_S = 40.0
 GROUP_MS = 20
@@ -28,11 +28,6 @@ def until(condition: Callable[[], bool], what: str, root: Path | None = None) ->
             assert left_s > 0, what
             if root is not None:
                 changes.watch(GROUP_MS, GROUP_MS, round(left_s * 1000), None)
-
-
-def names(music: Path) -> set[str]:
-    """What people see in a music folder."""
-    return {name for name in files_below(music) if name.endswith(".wav") and ".hocket-" not in name}
 
 
 def rows(cluster: Cluster) -> dict[str, dict[str, object]]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from hocket.client import events
 from tests.kit.cluster import Cluster
-from tests.system.kit import QUICK, listening, make_song
-from tests.system.test_control_plane import until
+from tests.system.kit import QUICK, listening, make_song, until
 
 
 def test_a_session_survives_its_auth_node_and_the_prime_together(tmp_path: Path) -> None:
