@@ -13,7 +13,7 @@ serve others.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -104,6 +104,11 @@ class Tree:
         return {peer: spot.parent.peer.id if spot.parent else None for peer, spot in self._spots.items()}
 
     @property
+    def peers(self) -> list[Peer]:
+        """All followers."""
+        return [spot.peer for spot in self._spots.values()]
+
+    @property
     def depth(self) -> int:
         """Hops from the host (or a streaming node) to the farthest follower."""
         return max((depth for _, depth in self._walk()), default=0)
@@ -162,14 +167,23 @@ class Tree:
         self.stream_bps = stream_bps
         return self._changing(lambda: self._limit([self._root, *self._spots.values()]))
 
-    def measured(self, one: PeerId, other: PeerId, rtt_ms: float) -> None:
-        """Two followers know how far they are apart; it counts from the next move on."""
-        if one in self._spots and other in self._spots:
-            self._rtts_ms[min(one, other), max(one, other)] = rtt_ms
+    def measured(self, peer: PeerId, parent: PeerId, rtt_ms: float) -> None:
+        """A follower found another so far away. Only its own moves go by it: who lies is served worse itself."""
+        if peer in self._spots and parent in self._spots:
+            self._rtts_ms[peer, parent] = rtt_ms
 
-    def draw_nearer(self, most_moves: int = 8) -> list[Move]:
-        """Give followers nearer parents of the same level, the greatest gain first; the depth stays."""
-        return self._changing(lambda: self._draw_nearer(most_moves))
+    def possible_parents(self, peer: PeerId) -> list[PeerId]:
+        """Followers on the level above it that serve others, its own parent first. Raises KeyError for a stranger."""
+        spot, above = self._spots[peer], self.depth_of(peer) - 1
+        found = [other for other, depth in self._walk() if depth == above and other.slots and other is not self._root]
+        return [other.peer.id for other in sorted(found, key=lambda other: other is not spot.parent)]
+
+    def draw_nearer(self, most_moves: int = 8, resting: Collection[PeerId] = ()) -> list[Move]:
+        """Give followers nearer parents of the same level, the greatest gain first; the depth stays.
+
+        Nobody is moved for a guess, to a farther parent, or while it is `resting`.
+        """
+        return self._changing(lambda: self._draw_nearer(most_moves, resting))
 
     # how
 
@@ -193,9 +207,8 @@ class Tree:
     def _rtt(self, spot: _Spot, parent: _Spot) -> float:
         if parent is self._root:
             return spot.peer.rtt_ms
-        one, other = spot.peer.id, parent.peer.id
         by_way_of_host_ms = spot.peer.rtt_ms + parent.peer.rtt_ms
-        return self._rtts_ms.get((min(one, other), max(one, other)), by_way_of_host_ms)
+        return self._rtts_ms.get((spot.peer.id, parent.peer.id), by_way_of_host_ms)
 
     def _attach(self, spot: _Spot, parent: _Spot | None) -> None:
         """Move a spot with all below it under a parent, or make it a root of its own."""
@@ -319,9 +332,9 @@ class Tree:
         while strong.free < 0:
             self._attach(strong.children[-1], weak)
 
-    def _draw_nearer(self, most_moves: int) -> None:
+    def _draw_nearer(self, most_moves: int, resting: Collection[PeerId]) -> None:
         for _ in range(most_moves // 2):
-            gain_ms, pair = max(self._gains(), key=lambda gain: gain[0], default=(0.0, None))
+            gain_ms, pair = max(self._gains(resting), key=lambda gain: gain[0], default=(0.0, None))
             if pair is None or gain_ms < NEARER_MS:
                 return
             (one, one_parent), (other, other_parent) = pair
@@ -329,21 +342,35 @@ class Tree:
             if other is not None:
                 self._attach(other, one_parent)
 
-    def _gains(self) -> Iterator[tuple[float, "_Pair"]]:
+    def _gains(self, resting: Collection[PeerId]) -> Iterator[tuple[float, "_Pair"]]:
         """What two followers of one level gain by exchanging parents, or one by taking a free place of its level."""
         levels: dict[int, list[_Spot]] = {}
         for spot, depth in self._walk():
             levels.setdefault(depth, []).append(spot)
         for depth, spots in levels.items():
-            placed = [(spot, spot.parent, self._rtt(spot, spot.parent)) for spot in spots if spot.parent]
-            for number, (one, one_parent, one_ms) in enumerate(placed):
+            for one in spots:
+                if one.parent is None or one.peer.id in resting:
+                    continue
                 for parent in levels[depth - 1]:
+                    gain_ms = self._gain(one, parent)
+                    if gain_ms <= 0:
+                        continue
                     if parent.free > 0:
-                        yield one_ms - self._rtt(one, parent), ((one, one_parent), (None, parent))
-                for other, other_parent, other_ms in placed[number + 1 :]:
-                    if other_parent is not one_parent:
-                        after_ms = self._rtt(one, other_parent) + self._rtt(other, one_parent)
-                        yield one_ms + other_ms - after_ms, ((one, one_parent), (other, other_parent))
+                        yield gain_ms, ((one, one.parent), (None, parent))
+                        continue
+                    for other in parent.children:
+                        other_ms = self._gain(other, one.parent)
+                        if other_ms >= 0 and other.peer.id not in resting:
+                            yield gain_ms + other_ms, ((one, one.parent), (other, parent))
+
+    def _gain(self, spot: _Spot, parent: _Spot) -> float:
+        """How much nearer another parent is, by what was measured; less than nothing where it was not."""
+        if spot.parent is None or not (self._knows(spot, spot.parent) and self._knows(spot, parent)):
+            return -1.0
+        return self._rtt(spot, spot.parent) - self._rtt(spot, parent)
+
+    def _knows(self, spot: _Spot, parent: _Spot) -> bool:
+        return parent is self._root or (spot.peer.id, parent.peer.id) in self._rtts_ms
 
 
 _Pair = tuple[tuple[_Spot, _Spot], tuple[_Spot | None, _Spot]]

@@ -123,6 +123,8 @@ class Kind(IntEnum):
     LEDGER_NEWS = 196
     TIME_PACE = 197
     HELD = 198
+    ASK_DISTANCES = 199
+    DISTANCES = 200
 
     # friends who cannot reach one another, by way of the prime: 208-219
     HOST_SEEN = 209

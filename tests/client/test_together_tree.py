@@ -2,30 +2,56 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from hocket.client import events
+from hocket.client.together import branches
+from hocket.client.together.branches import Branches
+from hocket.client.together.follower import Follower
+from hocket.core.address import HostPort
+from hocket.core.clock import NS_PER_S
 from hocket.core.sound import AudioFormat
 from tests.client.kit import WAIT_S
 from tests.client.together_kit import Ear, ear, play
 from tests.kit.fakecluster import FakeCluster, make_song
+
+pytestmark = pytest.mark.in_time
 
 THIN = AudioFormat(11_025, 1, 8)
 UPLOAD_BPS = 150_000
 """Carries one stream of 88 kbit/s, by four fifths of it."""
 
 
-def depth(one: Ear) -> int:
+def followed(one: Ear) -> Follower:
     follower = one.engine.together._follower
     assert follower is not None
-    return len(follower.path) - 1
+    return follower
 
 
-def limit(one: Ear) -> None:
+def depth(one: Ear) -> int:
+    return len(followed(one).path) - 1
+
+
+def port(one: Ear) -> int:
+    """Where a friend serves others."""
+    address = followed(one).server.address
+    assert address is not None
+    return address.port
+
+
+def fed_at(one: Ear) -> int:
+    """The port that a friend's music comes from; 0: the host's."""
+    link = followed(one)._music
+    return 0 if link is None else link.peer_address.port
+
+
+def limit(one: Ear, upload_bps: int = UPLOAD_BPS) -> None:
     together = one.engine.together
-    together._options = msgspec.structs.replace(together._options, upload_bps=UPLOAD_BPS)
+    together._options = msgspec.structs.replace(together._options, upload_bps=upload_bps)
 
 
 def test_a_chain_of_three_plays_and_pauses_as_one(tmp_path: Path) -> None:
@@ -53,6 +79,42 @@ def test_a_chain_of_three_plays_and_pauses_as_one(tmp_path: Path) -> None:
             assert len(frames) == 1
 
     asyncio.run(run())
+
+
+def test_friends_on_a_far_island_hear_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = make_song("thin.wav", 120, THIN)
+    far_ports: set[int] = set()
+    ask = Branches._ask
+    monkeypatch.setattr(branches, "DRAW_NS", NS_PER_S)
+    monkeypatch.setattr(Branches, "_ask", lambda self, *args: ask(self, *args) if far_ports else None)
+
+    async def run() -> None:
+        async with FakeCluster(song) as cluster, AsyncExitStack() as stack:
+            names = ("host", "one", "two", "three", "four")
+            host, *friends = [await stack.enter_async_context(ear(cluster, tmp_path, name)) for name in names]
+            limit(host, 2 * UPLOAD_BPS)
+            address = await play(host, song)
+            for number, one in enumerate(friends):
+                limit(one)
+                await one.engine.together.join(address)
+                await one.told.wait(events.Playing)
+                async with asyncio.timeout(WAIT_S):
+                    while depth(one) != 1 + number // 2:
+                        await one.told.wait(events.Position)
+                followed(one).surveyor.measure = partial(_round_trip_us, far_ports, port(one))
+            _, there, *ends = friends
+            far_ports.update({port(there), *(port(one) for one in ends if fed_at(one) != port(there))})
+            async with asyncio.timeout(WAIT_S):
+                while any((fed_at(one) == port(there)) != (port(one) in far_ports) for one in ends):
+                    await ends[0].told.wait(events.Position)
+            await ends[0].heard(THIN.rate_hz)
+            assert [depth(one) for one in friends] == [1, 1, 2, 2]
+
+    asyncio.run(run())
+
+
+async def _round_trip_us(far_ports: set[int], here: int, at: HostPort) -> int:
+    return 80_000 if (at.port in far_ports) != (here in far_ports) else 1_000
 
 
 def test_who_loses_its_parent_hears_the_host_or_another(tmp_path: Path) -> None:

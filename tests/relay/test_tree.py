@@ -122,7 +122,8 @@ def test_a_near_parent_is_preferred() -> None:
     for number, near in ((10, east[0]), (11, east[1]), (12, east[0])):
         newcomer = peer(number, rtt_ms=100.0)
         tree.join(newcomer)
-        tree.measured(newcomer.id, near.id, 5.0)
+        for one in east:
+            tree.measured(newcomer.id, one.id, 5.0 if one is near else 200.0)
     tree.draw_nearer()
     for number, near in ((10, east[0]), (11, east[1]), (12, east[0])):
         assert tree.parents[peer(number).id] == near.id
@@ -134,6 +135,62 @@ def test_a_small_gain_moves_nobody() -> None:
     for one in relays:
         tree.measured(peer(5).id, one.id, 15.0 + (tree.parents[peer(5).id] == one.id))
     assert tree.draw_nearer() == []
+
+
+def test_nobody_is_moved_for_a_guess() -> None:
+    relays = [peer(n, 2, rtt_ms=10.0) for n in range(2)]
+    tree = plan(host(2), [*relays, peer(5, rtt_ms=200.0)], STREAM)
+    other = next(one.id for one in relays if one.id != tree.parents[peer(5).id])
+    tree.measured(peer(5).id, other, 1.0)
+    assert tree.draw_nearer() == []
+
+
+def test_who_lies_about_distances_moves_nobody_to_a_farther_parent() -> None:
+    relays = [peer(n, 1, rtt_ms=10.0) for n in range(2)]
+    tree = plan(host(2), [*relays, peer(5), peer(6)], STREAM)
+    liar, honest = peer(5).id, peer(6).id
+    before = tree.parents
+    for one in relays:
+        tree.measured(liar, one.id, 900.0 if before[liar] == one.id else 0.0)
+        tree.measured(honest, one.id, 5.0 if before[honest] == one.id else 6.0)
+    assert tree.draw_nearer() == []
+    tree.measured(honest, before[liar] or HOST, 4.0)
+    assert len(tree.draw_nearer()) == 2, "both gain by their own word"
+
+
+def test_who_rests_is_not_moved() -> None:
+    relays = [peer(n, 2, rtt_ms=10.0) for n in range(2)]
+    tree = plan(host(2), [*relays, peer(5)], STREAM)
+    for one in relays:
+        tree.measured(peer(5).id, one.id, 100.0 if tree.parents[peer(5).id] == one.id else 1.0)
+    assert tree.draw_nearer(resting={peer(5).id}) == []
+    assert len(tree.draw_nearer()) == 1
+
+
+@given(st.integers(1, 4), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_two_islands_find_together_and_come_to_rest(relays: int, leaves: int, chance: random.Random) -> None:
+    island = {peer(n).id: chance.random() < 0.5 for n in range(relays + leaves)}
+    peers = [peer(n, 4 if n < relays else 0, 80.0 if island[peer(n).id] else 1.0) for n in range(relays + leaves)]
+    chance.shuffle(peers)
+    tree = Tree(host(relays), STREAM)
+    for one in peers:
+        tree.join(one)
+    for one in peers:
+        for other in tree.possible_parents(one.id):
+            tree.measured(one.id, other, 1.0 if island[one.id] == island[other] else 80.0)
+    depth = tree.depth
+    rounds = 0
+    while tree.draw_nearer():
+        rounds += 1
+        assert rounds < 100, "it never comes to rest"
+    assert tree.depth == depth
+    parents = tree.parents
+    for child, parent in parents.items():
+        near = [p for p in tree.possible_parents(child) if island[p] == island[child]]
+        if parent is not None and parent != HOST and island[parent] != island[child]:
+            there = [at for at, known in parents.items() if known in near]
+            assert len(there) == 4 * len(near), "a near parent has room"
+            assert all(island[at] == island[child] for at in there), "a stranger to the island sits there"
 
 
 def test_a_weaker_line_gives_up_children() -> None:

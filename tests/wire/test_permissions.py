@@ -50,6 +50,8 @@ AMONG_FRIENDS = {
         "Wish",
         "Pulse",
         "Listens",
+        "AskDistances",
+        "Distances",
         "Held",
         "TimePace",
         "TrackNews",

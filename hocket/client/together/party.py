@@ -10,11 +10,13 @@ from typing import Any
 from hocket.adapters.peers import PeerLink, connect
 from hocket.client import events
 from hocket.client.cluster import Cluster
+from hocket.client.together.above import Above
 from hocket.client.together.beacon import Beacon
 from hocket.client.together.circle import Circle
 from hocket.client.together.hall import Friend
 from hocket.client.together.reception import Reception
 from hocket.client.together.steward import Steward
+from hocket.client.together.surveyor import Surveyor
 from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_S
@@ -35,6 +37,7 @@ from hocket.relay.lineage import Reign
 from hocket.relay.queue import SignedQueue, is_news
 from hocket.wire.message import Message
 from hocket.wire.messages.together import (
+    AskDistances,
     AskTime,
     HandoverNews,
     JoinFriend,
@@ -71,6 +74,7 @@ class Party(Circle):
         self._reception = Reception(self)
         self.steward = Steward(self)
         self.beacon = Beacon(self)
+        self.surveyor = Surveyor()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._pulse = 0
@@ -106,6 +110,8 @@ class Party(Circle):
                 self._take_queue(link, message)
             case LedgerNews():
                 self.steward.take(message)
+            case AskDistances() if isinstance(link.user_data, Above) and link.user_data.is_host:
+                self.surveyor.ask(link, message)
             case _:
                 if isinstance(link.user_data, Friend):
                     return self._reception.hear(link.user_data, message, correlation, at_ns)
@@ -244,6 +250,7 @@ class Party(Circle):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.surveyor.close()
         self.beacon.stop()
         await self.hall.close(HocketError("the friend has left", code=ErrorCode.CONNECTION_LOST))
         await self.beacon.close()

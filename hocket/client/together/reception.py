@@ -23,6 +23,7 @@ from hocket.wire.messages.together import (
     AskLeaf,
     AskManifest,
     AskPage,
+    Distances,
     Held,
     JoinFriend,
     Listens,
@@ -122,6 +123,8 @@ class Reception:
                 self._circle.hall.turn(friend, message.listens)
             case Held():
                 self._circle.hall.held(friend, message)
+            case Distances() if self._circle.is_hosting:
+                self._circle.branches.learn(friend, message)
             case Report():
                 self._take_report(friend, message)
             case Wish():

@@ -15,6 +15,7 @@ FRIENDS = frozenset({Role.LISTENER})
 MAX_LEAF_BYTES = 16 * 1024
 MAX_LINES = 32
 MAX_HELD = 64
+MAX_DISTANCES = 8
 MAX_MEMBERS = 257
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -196,6 +197,19 @@ class Parents(Message, kind=Kind.PARENTS, senders=FRIENDS, receivers=FRIENDS):
     """Where to take the music from, the first that answers; each HOST:PORT. The host's wish for one follower."""
 
     addresses: Annotated[tuple[ShortText, ...], Meta(max_length=8)]
+
+
+class AskDistances(Message, kind=Kind.ASK_DISTANCES, senders=FRIENDS, receivers=FRIENDS):
+    """The host to a follower: how far are these friends from you? Each HOST:PORT. Answered by Distances, in a while."""
+
+    addresses: Annotated[tuple[ShortText, ...], Meta(max_length=MAX_DISTANCES)]
+
+
+class Distances(Message, kind=Kind.DISTANCES, senders=FRIENDS, receivers=FRIENDS):
+    """The shortest round trips to those that answered, `round_trips_us` in the order of `addresses`."""
+
+    addresses: Annotated[tuple[ShortText, ...], Meta(max_length=MAX_DISTANCES)]
+    round_trips_us: Annotated[tuple[Count, ...], Meta(max_length=MAX_DISTANCES)]
 
 
 class Pulse(Message, kind=Kind.PULSE, senders=FRIENDS, receivers=FRIENDS):
