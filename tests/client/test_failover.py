@@ -13,6 +13,8 @@ from hocket.wire.messages.tracks import OpenTrack
 from tests.client.kit import listening
 from tests.kit.fakecluster import CD, FakeCluster, make_song
 
+pytestmark = pytest.mark.in_time
+
 
 @pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
 def test_another_streaming_node_goes_on_at_the_next_byte(plain: bool, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from hocket.core.sound import AudioFormat
 from tests.client.kit import WAIT_S, listening
 from tests.kit.fakecluster import PASSWORD, USER, FakeCluster, make_song
 
+pytestmark = pytest.mark.in_time
+
 MONO = AudioFormat(8000, 1, 16)
 
 

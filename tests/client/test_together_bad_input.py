@@ -25,6 +25,8 @@ from tests.client.strangers import admitted, stranger
 from tests.client.together_kit import Ear, ear, play
 from tests.kit.fakecluster import FakeCluster, Song, make_song
 
+pytestmark = pytest.mark.in_time
+
 Scene = Callable[[HostPort, Ear, Wallet], Coroutine[Any, Any, None]]
 
 

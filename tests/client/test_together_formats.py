@@ -10,6 +10,8 @@ from hocket.core.sound import AudioFormat
 from tests.client.together_kit import ear, runs
 from tests.kit.fakecluster import FakeCluster, Song, make_song
 
+pytestmark = pytest.mark.in_time
+
 CD = AudioFormat(44_100, 2, 16)
 STUDIO = AudioFormat(48_000, 2, 24)
 MONO = AudioFormat(44_100, 1, 16)

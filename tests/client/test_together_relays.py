@@ -24,6 +24,8 @@ from tests.client.kit import WAIT_S
 from tests.client.together_kit import Ear, ear, play
 from tests.kit.fakecluster import FakeCluster, Song, make_song
 
+pytestmark = pytest.mark.in_time
+
 SECOND = 44_100
 
 

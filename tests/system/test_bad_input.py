@@ -23,6 +23,8 @@ from tests.kit.cluster import Cluster
 from tests.kit.processes import ROOT, run_to_end
 from tests.system.kit import QUICK, listening, make_song, until
 
+pytestmark = pytest.mark.in_time
+
 HELLO = codec.encode(Hello(1, 1, Role.LISTENER, NodeId("listener-000000000001"), bytes(NONCE_BYTES)))
 noise = random.Random(7).randbytes
 

@@ -5,10 +5,14 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from hocket.client import events
 from hocket.core.errors import ErrorCode
 from tests.kit.cluster import Cluster
 from tests.system.kit import QUICK, listening, make_song
+
+pytestmark = pytest.mark.in_time
 
 PASSWORD = "a good password"
 

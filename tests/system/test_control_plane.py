@@ -14,6 +14,8 @@ from tests.kit import proc
 from tests.kit.cluster import Cluster, Status
 from tests.system.kit import QUICK, WAIT_S, listening, make_song, until
 
+pytestmark = pytest.mark.in_time
+
 
 def roles(status: Status) -> list[str]:
     return sorted(node["role"] for node in status["nodes"] if node["state"] == "ready")

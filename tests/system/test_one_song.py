@@ -18,6 +18,8 @@ from tests.kit.processes import ROOT, Program
 from tests.kit.pulse import pulse_daemon
 from tests.system.kit import QUICK
 
+pytestmark = pytest.mark.in_time
+
 SONGS = {
     "Paper Boats.wav": make_song("Paper Boats.wav", 45.0),
     "Übers Meer – première lumière.wav": make_song("Übers Meer.wav", 3.0),

@@ -30,6 +30,8 @@ from tests.kit.cluster import Cluster, Status
 from tests.kit.processes import ROOT, Program, run_to_end
 from tests.system.kit import QUICK, WAIT_S, listening, make_song, until
 
+pytestmark = pytest.mark.in_time
+
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:

@@ -8,6 +8,8 @@ from tests.kit.cluster import Cluster, Status
 from tests.kit.wan import Wan
 from tests.system.kit import QUICK, make_song
 
+pytestmark = pytest.mark.in_time
+
 PRIME, PLANE, HOME = 1, 2, 3
 
 

@@ -22,6 +22,8 @@ from tests.kit.cluster import Cluster, Status
 from tests.kit.processes import Program
 from tests.system.kit import QUICK, listening, make_song, names
 
+pytestmark = pytest.mark.in_time
+
 TIMEOUT_S = 40.0
 MACHINES = ("prime", "one", "two")
 SONGS_EACH = 2

@@ -6,9 +6,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from hocket.client import events
 from tests.kit.cluster import Cluster
 from tests.system.kit import QUICK, listening, make_song, until
+
+pytestmark = pytest.mark.in_time
 
 
 def test_a_session_survives_its_auth_node_and_the_prime_together(tmp_path: Path) -> None:

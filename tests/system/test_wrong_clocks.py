@@ -12,6 +12,8 @@ from tests.kit.needs import lacking
 from tests.kit.skewclock import SkewClock
 from tests.system.kit import QUICK, listening, make_song
 
+pytestmark = pytest.mark.in_time
+
 DAY_S = 86400.0
 
 
