@@ -104,6 +104,9 @@ class Lean:
 
     # -- peers.Owner
 
+    def secured(self, link: PeerLink) -> None:
+        pass
+
     def opened(self, link: PeerLink) -> None:
         self._opened.set_result(None)
 

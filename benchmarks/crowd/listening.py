@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hocket.client import events
+from hocket.client.together.device import OpenOutput
 from hocket.client.together.groupclock import GroupClock
 from hocket.client.together.spans import Reader
-from hocket.client.together.timed import OpenOutput
 from hocket.core.clock import NS_PER_S
 from hocket.core.ids import TrackId
 from hocket.core.track import Track

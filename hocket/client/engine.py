@@ -127,6 +127,7 @@ class Engine:
         """
         await self.log_out()
         self._start(self._sound.warm())
+        self.together.warm()
         cluster = Cluster(
             address,
             self._known,

@@ -42,21 +42,25 @@ class Sound:
                 async with self._device:
                     await asyncio.to_thread(_look_for_devices)
 
-    async def open(self, on_event: Callable[[OutputEvent], None], form: AudioFormat, frame: int) -> Output:
+    async def open(
+        self, on_event: Callable[[OutputEvent], None], form: AudioFormat, frame: int, hold_s: float | None = None
+    ) -> Output:
         """Open for a format, from a frame on. Without any sound card: null in its place, and an event says so.
+
+        hold_s: what the device itself may hold, which is how long the first frame takes; None: plenty.
 
         Raises OutputError (a device that was asked for by name is not there), FileUnwritable, HocketError (USAGE).
         """
         self._on_event = on_event
         try:
-            return await self._opened(form, frame)
+            return await self._opened(form, frame, hold_s)
         except OutputError as error:
             if self.kind != SPEAKERS or self._device_name:
                 raise
             log.info("no sound: %s", error)
             self._tell(events.OutputChanged(NULL, error.text))
             self.kind, self._output = NULL, None
-            return await self._opened(form, frame)
+            return await self._opened(form, frame, hold_s)
 
     def set_volume(self, gain: float) -> None:
         """Linear, from 0 to 1."""
@@ -64,11 +68,11 @@ class Sound:
         if self._output is not None:
             self._output.set_volume(self._volume)
 
-    async def _opened(self, form: AudioFormat, frame: int) -> Output:
+    async def _opened(self, form: AudioFormat, frame: int, hold_s: float | None) -> Output:
         output = await self._made()
         output.set_volume(self._volume)  # before it opens: nothing is heard at another one
         async with self._device:
-            await asyncio.to_thread(output.open, form, frame)
+            await asyncio.to_thread(output.open, form, frame, hold_s)
         return output
 
     async def _made(self) -> Output:

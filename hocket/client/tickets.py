@@ -74,9 +74,9 @@ class Wallet:
         """Sign what friends tell one another; it begins with a domain of its own."""
         return self._key.sign_canonical(message)
 
-    def friend_proof(self, nonce: bytes, binding: bytes) -> bytes:
-        """Shows a friend that the ticket is ours, on the connection that `binding` stands for."""
-        return self._key.sign(Purpose.FRIEND, nonce + binding)
+    def friend_proof(self, side: bytes, binding: bytes) -> bytes:
+        """Shows a friend that the ticket is ours, on this `side` of the connection that `binding` stands for."""
+        return self._key.sign(Purpose.FRIEND, side + binding)
 
     def proof(self, nonce: bytes, node: NodeId) -> bytes:
         """Shows a node that the ticket is ours: a signature over the nonce in its HELLO."""

@@ -70,6 +70,11 @@ Denser does harm: in a queue that keeps the order a question waits for the one b
 OPENING_HASTE = 20
 """So many times as often as the host's line allows for long, until the first pace is over."""
 
+PROMPT_QUESTIONS = 24
+SHORT_NS = 5_000_000
+"""Over a line that answers within this so many questions follow upon answers: none can wait for the one before,
+and in a home network the clock is known before the music is there."""
+
 SLOW_PER_S = 20
 """Afterwards: still 5 in a bucket, and 1 % of a core for 256 friends."""
 
@@ -348,7 +353,7 @@ class ClockSync:
 class ExchangeSchedule:
     """When to ask for the time: often at first (PACES), then SLOW_PER_S; `restart` after a step or a move."""
 
-    __slots__ = ("_start_ns", "least_ns", "next_ns")
+    __slots__ = ("_prompt", "_start_ns", "least_ns", "next_ns")
 
     def __init__(self, now_ns: int) -> None:
         self.least_ns = 0  # from one question to the next: what the host's line allows
@@ -357,7 +362,14 @@ class ExchangeSchedule:
     def restart(self, now_ns: int) -> None:
         """Ask at once, and often again."""
         self._start_ns = now_ns
+        self._prompt = PROMPT_QUESTIONS
         self.next_ns = now_ns
+
+    def answered(self, now_ns: int, round_trip_ns: int) -> None:
+        """An answer came: over a short line the first questions wait for nothing else."""
+        if self._prompt and not self.least_ns and round_trip_ns <= SHORT_NS:
+            self._prompt -= 1
+            self.next_ns = min(self.next_ns, now_ns)
 
     def due(self, now_ns: int) -> bool:
         """Whether to ask now; True moves `next_ns` on. What was missed is not made up for."""

@@ -19,6 +19,9 @@ LEAST_LEAD_NS = 3 * NS_PER_S
 HOP_NS = NS_PER_S
 """What the way to a friend takes over a thin line that several share."""
 
+CALM_NS = NS_PER_S * 45 // 100
+"""All that is fetched while the clock is being learnt: what is on its way holds up every answer about the time."""
+
 FIRST_WINDOW = 2
 MAX_WINDOW = 16
 """Requests to one source at a time: 256 KiB, the bandwidth-delay product of 20 Mbit/s at 100 ms."""
@@ -86,6 +89,7 @@ class FetchPlan:
         self.position = start
         self.is_pushed = False
         self.least_lead_ns = LEAST_LEAD_NS
+        self.is_calm = False  # only the first CALM_NS are wanted for now
         self._bytes_per_second = bytes_per_second
         self._sources: dict[str, _Source] = {}
         self._banned: set[str] = set()
@@ -186,7 +190,10 @@ class FetchPlan:
 
     def _wanted(self) -> Iterator[int]:
         """Leaves of the next seconds that are not there. What a parent will push is left to it."""
-        ahead = self.least_lead_ns // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
+        if self.is_calm:
+            ahead = CALM_NS // self._leaf_ns + 1
+        else:
+            ahead = self.least_lead_ns // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
         past = min(self.leaves, self.position + ahead)
         return (leaf for leaf in range(self.position, past) if leaf not in self._have)
 

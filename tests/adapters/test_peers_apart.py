@@ -40,6 +40,9 @@ class Owner:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self.ended: asyncio.Queue[HocketError] = asyncio.Queue()
 
+    def secured(self, link: PeerLink) -> None:
+        pass
+
     def opened(self, link: PeerLink) -> None:
         self.is_open.set()
 

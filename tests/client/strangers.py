@@ -11,6 +11,7 @@ from hocket.adapters.clocks import random_bytes
 from hocket.adapters.link import hello
 from hocket.adapters.tls import stranger_context
 from hocket.client.tickets import Wallet
+from hocket.client.together.passport import JOINS
 from hocket.core.address import HostPort
 from hocket.core.ids import NODE_ID_RANDOM_BYTES, Role, node_id
 from hocket.wire import codec
@@ -38,7 +39,8 @@ class Stranger:
     @property
     def binding(self) -> bytes:
         tls: ssl.SSLObject = self._writer.get_extra_info("ssl_object")
-        return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").digest()
+        certificate = hashlib.sha256(tls.getpeercert(binary_form=True) or b"").digest()
+        return certificate + (tls.get_channel_binding("tls-unique") or b"")
 
     def write(self, data: bytes) -> None:
         self._writer.write(data)
@@ -56,7 +58,7 @@ class Stranger:
     async def join(self, wallet: Wallet, **changes: bytes) -> Message:
         """Ask to be let in with somebody's ticket; what the host says to that."""
         assert self.theirs is not None
-        proof = wallet.friend_proof(self.theirs.nonce, self.binding)
+        proof = wallet.friend_proof(JOINS, self.binding)
         asked = {"ticket": wallet.ticket, "proof": proof, "token": b"", **changes}
         self.say(JoinFriend(**asked), 1)  # type: ignore[arg-type]
         return await self.hear(reply=True)

@@ -13,6 +13,7 @@ import pytest
 
 from hocket.client import events
 from hocket.client.tickets import Wallet
+from hocket.client.together.passport import JOINS
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode
 from hocket.relay.lineage import Reign, found
@@ -78,8 +79,7 @@ def test_a_proof_for_one_connection_is_none_for_another(tmp_path: Path, song: So
         async with stranger(at) as first, stranger(at) as second:
             await first.greet()
             await second.greet()
-            assert first.theirs is not None
-            stolen = wallet.friend_proof(first.theirs.nonce, first.binding)
+            stolen = wallet.friend_proof(JOINS, first.binding)
             said = await second.join(wallet, proof=stolen)
             assert isinstance(said, ErrorReply)
             assert said.code == ErrorCode.TICKET_REFUSED

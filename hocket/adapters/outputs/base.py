@@ -46,9 +46,10 @@ class Output(ABC):
         """The format of the frames that `write` takes; None while closed."""
 
     @abstractmethod
-    def open(self, format: AudioFormat, start_frame: int = 0) -> None:
+    def open(self, format: AudioFormat, start_frame: int = 0, hold_s: float | None = None) -> None:
         """Make ready, silent, for frames of `format`; what another `open` left queued is dropped.
 
+        hold_s: what a device itself may hold; None: as much as a busy machine needs.
         Raises OutputError or FileUnwritable.
         """
 

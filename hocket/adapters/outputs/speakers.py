@@ -25,7 +25,7 @@ class SpeakersOutput(Output):
     ) -> None:
         super().__init__(on_event)
         self._device_name = device
-        self._wanted_latency_s = latency_s
+        self._most_latency_s = self._wanted_latency_s = latency_s
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -39,14 +39,17 @@ class SpeakersOutput(Output):
     def format(self) -> AudioFormat | None:
         return None if self._voice is None else self._voice.format
 
-    def open(self, format: AudioFormat, start_frame: int = 0) -> None:
+    def open(self, format: AudioFormat, start_frame: int = 0, hold_s: float | None = None) -> None:
         was_lost = self._voice is not None and self._voice.is_lost
-        if self._voice is not None and not was_lost and format == self._voice.format:
+        latency_s = self._most_latency_s if hold_s is None else min(hold_s, self._most_latency_s)
+        is_same = self._voice is not None and format == self._voice.format and latency_s == self._wanted_latency_s
+        if is_same and not was_lost:
             self.pause()
             self.flush(start_frame)
             return
         self.close()
         device = self._pick(rescan=was_lost)
+        self._wanted_latency_s = latency_s
         voice = Voice(device, format, self._wanted_latency_s, self._wake.set, start_frame, self._gain, self._past_lines)
         self._voice = voice
         self._is_closing = False

@@ -56,7 +56,7 @@ class VirtualOutput(Output):
     def format(self) -> AudioFormat | None:
         return self._format
 
-    def open(self, format: AudioFormat, start_frame: int = 0) -> None:
+    def open(self, format: AudioFormat, start_frame: int = 0, hold_s: float | None = None) -> None:
         if format == self._format and not self._lost:
             self.pause()
             self.flush(start_frame)

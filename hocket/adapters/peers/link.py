@@ -36,7 +36,6 @@ MAX_BULK = 32
 CARRIED = "the prime"
 """Instead of the host of a friend whose bytes the prime carries."""
 
-CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 5.0
 _SEGMENT_BYTES = 1448
 _HEADERS_BYTES = 52
@@ -47,6 +46,10 @@ M = TypeVar("M", bound=Message)
 
 class Owner(Protocol):
     """Who a link works for; all calls on the event loop, none may wait."""
+
+    def secured(self, link: "PeerLink") -> None:
+        """TLS is there, and our HELLO on its way: what is sent now goes with it. Only where we connected."""
+        ...
 
     def opened(self, link: "PeerLink") -> None:
         """Both HELLOs are exchanged."""
@@ -146,13 +149,23 @@ class PeerLink:
         return None if info is None else info.round_trip_us
 
     @property
-    def my_nonce(self) -> bytes:
-        return self._mine.nonce
+    def certificate(self) -> bytes:
+        """Fingerprint of the certificate that this connection rests on: whoever sits between has another."""
+        return self._own_fingerprint if self.is_server else fingerprint(self._tls.getpeercert(binary_form=True))
+
+    @property
+    def leads_home(self) -> bool:
+        """Whether both ends are this very program."""
+        return not self.is_server and self.certificate == self._own_fingerprint
 
     @property
     def binding(self) -> bytes:
-        """Fingerprint of the certificate that this connection rests on: whoever sits between has another."""
-        return self._own_fingerprint if self.is_server else fingerprint(self._tls.getpeercert(binary_form=True))
+        """The same on both sides of this connection and of no other: the certificate, and the client's Finished.
+
+        That is a MAC over the whole handshake, the server's random bytes included, so nothing that was signed
+        over it can be shown again. (Python calls it tls-unique; with TLS 1.3 it has none of its old weakness.)
+        """
+        return self.certificate + (self._tls.get_channel_binding("tls-unique") or b"")
 
     @property
     def backlog_bytes(self) -> int:
@@ -198,10 +211,12 @@ class PeerLink:
         return len(frame)
 
     def send_time(self, message: Message) -> None:
-        """Queue a time stamp ahead of everything."""
+        """Queue a time stamp ahead of everything but HELLO and what goes with it."""
         if self._stage is _Stage.OPEN:
             self._control.push_time(codec.encode(message))
             self.flush()
+        elif self._stage is _Stage.HELLO:
+            self._push(codec.encode(message))
 
     def reply(self, correlation: int, message: Message) -> None:
         """Answer a request later than at once."""
@@ -219,8 +234,8 @@ class PeerLink:
         self._push(codec.encode(ErrorReply.of(error), correlation, Flag.REPLY | Flag.ERROR))
 
     async def request(self, message: Message, reply: type[M], timeout_s: float = REPLY_TIMEOUT_S) -> M:
-        """Ask and wait. Raises Refused, NotReachable."""
-        if self._stage is not _Stage.OPEN:
+        """Ask and wait, from `secured` on. Raises Refused, NotReachable; before HELLO also what is wrong with it."""
+        if self._stage not in (_Stage.HELLO, _Stage.OPEN):
             raise self.error or NotReachable(f"not connected to {self.peer_address}")
         self._correlation = self._correlation % 0xFFFFFFFF + 1
         correlation = self._correlation
@@ -312,7 +327,12 @@ class PeerLink:
             self._lost(error)
             return
         self._stage = _Stage.HELLO
-        self._push(codec.encode(self._mine))
+        if self.is_server:
+            self._push(codec.encode(self._mine))
+            return
+        self._control.push_control(codec.encode(self._mine))
+        self._owner.secured(self)
+        self._loop.call_soon(self.flush)  # whoever waits for TLS adds a request: all in one packet
 
     def _read(self, at_ns: int) -> None:
         while not self.is_closed:
@@ -330,17 +350,17 @@ class PeerLink:
         if self.is_closed:
             return
         message = codec.decode(frame)
-        if frame.is_reply:
-            self._take_reply(frame.correlation, message)
-        elif isinstance(message, ErrorReply):
+        if isinstance(message, ErrorReply) and not frame.is_reply:
             raise message.error()
-        elif isinstance(message, Hello):
+        if isinstance(message, Hello):
             self._opening.receive(message)
             self._stage = _Stage.OPEN
             self._decoder.max_control_bytes = MAX_FRAME_BYTES
             self._owner.opened(self)
         elif self._stage is not _Stage.OPEN:
             raise ProtocolError(f"{type(message).__name__} before HELLO")
+        elif frame.is_reply:
+            self._take_reply(frame.correlation, message)
         else:
             self._answer(frame.correlation, message, at_ns)
 
@@ -385,7 +405,9 @@ class PeerLink:
             frame = self._next_frame()
             if frame is None:
                 return
-            self._tls.write(frame)
+            size_bytes = self._tls.write(frame)
+            while size_bytes < _SEGMENT_BYTES and (frame := self._control.next_frame()) is not None:
+                size_bytes += self._tls.write(frame)
             self._cipher += self._outgoing.read()
 
     def _next_frame(self) -> bytes | memoryview | None:
@@ -440,37 +462,16 @@ class PeerLink:
         self._loop.remove_reader(self.sock.fileno())
         self._want_write(False)
         self._past_wire_bytes = self.wire_bytes
+        was_open = self._stage is _Stage.OPEN
         self._stage = _Stage.CLOSED
         self.error = error
         self.sock.close()
         for _, answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(NotReachable(error.text, code=ErrorCode.CONNECTION_LOST))
+                lost = NotReachable(error.text, code=ErrorCode.CONNECTION_LOST)
+                answer.set_exception(lost if was_open else error)
                 answer.exception()  # whoever waits for it gets it; nobody else must be told
         self._loop.call_soon(self._owner.closed, self, error)
-
-
-async def connect(at: HostPort, owner: Owner, identity: PeerIdentity, timeout_s: float = CONNECT_TIMEOUT_S) -> PeerLink:
-    """Connect to a friend; `owner.opened` follows. Raises NotReachable."""
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout_s):
-            found = await loop.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
-            family, kind, protocol, _, where = found[0]
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.setblocking(False)
-                await loop.sock_connect(sock, where)
-                return PeerLink(sock, owner, identity, server=False)
-            except BaseException:
-                sock.close()
-                raise
-    except TimeoutError:
-        raise NotReachable(f"nobody answers at {at}", hint="is the friend playing, and the port open?") from None
-    except OSError as error:
-        raise NotReachable(
-            f"cannot reach {at}: {error.strerror or error}", hint="is the friend playing, and the address right?"
-        ) from None
 
 
 def _address(name: tuple[str, int] | str) -> HostPort:

@@ -111,6 +111,9 @@ class PeerServer:
 
     # -- the links' owner
 
+    def secured(self, link: PeerLink) -> None:
+        """Nobody is connected to from here."""
+
     def opened(self, link: PeerLink) -> None:
         self._door.said_hello(link.sock, time.monotonic_ns())
         self._owner.opened(link)

@@ -14,7 +14,7 @@ class Above:
 
     at: HostPort
     is_host: bool
-    opened: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    secured: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     key: bytes = b""
     name: str = ""
     early: list[Message] | None = field(default_factory=list)  # news that came before we were in; None: we are

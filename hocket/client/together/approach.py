@@ -9,7 +9,7 @@ from hocket.adapters.peers import PeerLink
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.together.dialling import by_answer
-from hocket.client.together.reach import NO_ANSWER, How, Reach, both
+from hocket.client.together.reach import NO_ANSWER, How, OwnAddress, Reach, both
 from hocket.client.together.seeking import Seeker, Way
 from hocket.core.address import HostPort
 from hocket.core.errors import HocketError, NotReachable, Refused
@@ -53,6 +53,8 @@ class Approach:
                 self._how, self._at = How.DIRECT, at
                 return at
         group = address.invite.group if address.invite is not None else ""
+        if isinstance(failure, OwnAddress) and not group:
+            raise failure
         return await self._by_the_prime(group, address.at, failure, address)
 
     async def again(self, group: str, at: HostPort) -> None:

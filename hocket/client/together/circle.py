@@ -33,14 +33,22 @@ LINE_UP_S = 30.0
 """Successors change places for their distance no more often: a new roster goes to everybody."""
 
 
+def fresh_identity() -> PeerIdentity:
+    """A certificate for the links of one session. Takes a tenth of a second when it is the first one."""
+    return new_identity(node_id(Role.LISTENER, random_bytes(NODE_ID_RANDOM_BYTES)))
+
+
 class Circle:
     """Base of `Party`, which talks with friends over links; its hooks are for `Host` and `Follower`."""
 
-    def __init__(self, owner: Owner, cluster: Cluster, tell: Callable[[events.Event], None]) -> None:
+    def __init__(
+        self, owner: Owner, cluster: Cluster, tell: Callable[[events.Event], None], identity: PeerIdentity | None
+    ) -> None:
+        """`identity`: one that was made in advance."""
         self.cluster = cluster
         self.tell = tell
         self.passport = Passport(cluster.wallet, cluster.prime.authority_pem)
-        self.identity: PeerIdentity = new_identity(node_id(Role.LISTENER, random_bytes(NODE_ID_RANDOM_BYTES)))
+        self.identity: PeerIdentity = fresh_identity() if identity is None else identity
         self.clock = GroupClock()
         self.store = Store(cluster, self.passport.cluster_key, self.on_leaf)
         self.server = PeerServer(owner, self.identity)
@@ -106,8 +114,12 @@ class Circle:
 
     @property
     def is_hosting(self) -> bool:
-        # A stranger may knock before the host has let us in.
-        return hasattr(self, "succession") and self.succession.is_hosting
+        return self.is_in and self.succession.is_hosting
+
+    @property
+    def is_in(self) -> bool:
+        """Whether it belongs to a group: a stranger may knock before the host has let us in."""
+        return hasattr(self, "succession")
 
     @property
     def now_s(self) -> int:

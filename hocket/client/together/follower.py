@@ -7,19 +7,22 @@ from collections.abc import Callable
 
 import msgspec
 
-from hocket.adapters.peers import PeerLink
+from hocket.adapters.peers import PeerIdentity, PeerLink
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.together.above import Above
 from hocket.client.together.approach import Approach
 from hocket.client.together.baton import Baton
+from hocket.client.together.device import OpenOutput
+from hocket.client.together.entrance import Entrance
 from hocket.client.together.hall import Friend
 from hocket.client.together.parents import Parents as ParentSearch
 from hocket.client.together.parents import address_of, path_by
 from hocket.client.together.party import Party
+from hocket.client.together.questions import Questions
 from hocket.client.together.reach import Reach
 from hocket.client.together.seeking import Way
-from hocket.client.together.timed import OpenOutput, TimedPlayer
+from hocket.client.together.timed import TimedPlayer
 from hocket.client.together.values import decode, encode
 from hocket.core.address import HostPort
 from hocket.core.clock import NS_PER_MS, NS_PER_S
@@ -35,7 +38,6 @@ from hocket.wire.message import Message
 from hocket.wire.messages.common import Done
 from hocket.wire.messages.together import (
     Admitted,
-    JoinFriend,
     LeafNews,
     Listens,
     Members,
@@ -57,19 +59,10 @@ PULSELESS_S = 1.0
 REPORT_QUESTIONS = 4
 """Where questions about the time are rare, reports are more so."""
 
-KNOCK_S = 0.2
 QUIET_NS = NS_PER_S // 2
-"""A host that was not heard for so long is asked for the time anew every KNOCK_S, whatever pace it set."""
+"""A host that was not heard for so long is asked for the time anew."""
 
-MAX_EARLY = 512
 RECONNECT_S = 0.3
-OPEN_TIMEOUT_S = 5.0
-DIRECT_S = 1.5
-"""Who has not answered by then is sought by the prime; a first packet that was lost comes again after a second."""
-
-CARRIED_ASK_S = 0.025
-"""Between questions for the time that go through the prime."""
-
 SHOW_S = 3.0
 """A claim is shown on a connection that stays open for so long."""
 
@@ -86,8 +79,9 @@ class Follower(Party):
         open_output: OpenOutput,
         on_over: Callable[[HocketError | None], None],
         on_hosting: Callable[[bool], None],
+        identity: PeerIdentity | None = None,
     ) -> None:
-        super().__init__(cluster, tell)
+        super().__init__(cluster, tell, identity)
         self._on_hosting = on_hosting
         self.hall.fetches = False
         self.timed = TimedPlayer(self.clock, self.store.reader, open_output, tell)
@@ -96,14 +90,14 @@ class Follower(Party):
         self._on_over = on_over
         self._host: PeerLink | None = None
         self._host_at: HostPort | None = None
+        self._entrance = Entrance(self)
+        self._questions = Questions(self.clock, self._is_quiet)
         self._parents = ParentSearch(self._enter_at, self._fed_by)
         self._reconnecting: asyncio.Task[None] | None = None
-        self._clocker: asyncio.Task[None] | None = None
         self._next_report_s = 0.0
         self._pulse_s = 0.0
         self._report_every_s = REPORT_S
         self._is_over = False
-        self._token = b""
         self._approach = Approach(cluster, tell, self._come_in)
 
     # -- joining
@@ -111,11 +105,8 @@ class Follower(Party):
     async def join(self, address: JoinAddress, serve_at: HostPort | None) -> None:
         """Come in. Raises HocketError: NOT_REACHABLE, NOT_ALLOWED, INVITE_REFUSED, TICKET_REFUSED, NODE_FULL."""
         if serve_at is not None:
-            try:
-                await self.server.start(serve_at)
-            except HocketError as error:
-                log.warning("nobody can be passed the music on to: %s", error)
-        self._token = address.invite.token if address.invite is not None else b""
+            self._entrance.serving = asyncio.create_task(self._serve(serve_at), name="serve")
+        self._entrance.token = address.invite.token if address.invite is not None else b""
         at = await self._approach.first(address)
         self.run()
         host = self._host
@@ -123,15 +114,20 @@ class Follower(Party):
         assert isinstance(host.user_data, Above)
         self.tell(events.Joined(host.user_data.name, str(at)))
 
+    async def _serve(self, at: HostPort) -> None:
+        try:
+            await self.server.start(at)
+        except HocketError as error:
+            log.warning("nobody can be passed the music on to: %s", error)
+
     async def _come_in(self, at: HostPort, address: JoinAddress | None = None, way: Way | None = None) -> None:
         """Connect to the host; with an address for the first time, else again or to its successor."""
-        link, above = await self._connected(at, is_host=True, way=way)
+        link, above = await self._entrance.connect(at, is_host=True, way=way)
         try:
             self.clock.begin()
-            self._keep_time(link)
-            admitted = await self._ask_in(link, listens=self._music is None and not link.is_carried)
+            self._questions.put_to(link)
+            admitted = await self._entrance.ask(link, above, listens=self._music is None and not link.is_carried)
             reign = decode(admitted.reign, Reign)
-            above.key = self.passport.check(link, admitted.ticket, admitted.proof).session_key
             if way is not None and above.key != way.key:
                 raise NotReachable(f"somebody else than the host answers at {at}")
             if address is not None:
@@ -141,8 +137,6 @@ class Follower(Party):
         except BaseException:
             link.close()
             raise
-        ticket = self.passport.check(link, admitted.ticket, admitted.proof)
-        above.name = str(ticket.user)
         old, self._host, self._host_at = self._host, link, at
         if old is not None and old is not link:
             old.user_data = None
@@ -157,18 +151,14 @@ class Follower(Party):
 
     def _catch_up(self, link: PeerLink, above: Above) -> None:
         """Take what was said before we were in."""
-        early, above.early = above.early or [], None
-        for message in early:
+        for message in self._entrance.early(above):
             self.took(link, message, 0, time.monotonic_ns())
 
     def took(self, link: PeerLink, message: Message, correlation: int, at_ns: int) -> Message | None:
-        above = link.user_data
-        if isinstance(above, Above) and above.early is not None and not isinstance(message, TimeIs):
-            if len(above.early) >= MAX_EARLY:
-                raise ProtocolError("too much news before an answer")
-            above.early.append(message)
-            return None
-        return super().took(link, message, correlation, at_ns)
+        return None if self._entrance.is_early(link, message) else super().took(link, message, correlation, at_ns)
+
+    def secured(self, link: PeerLink) -> None:
+        self._entrance.secured(link)
 
     def _enter(self, admitted: Admitted, reign: Reign, address: JoinAddress) -> None:
         invite = address.invite
@@ -186,46 +176,6 @@ class Follower(Party):
         self.timed.timeline = self.timeline
         self.path = (*admitted.path, self.id)
 
-    async def _connected(self, at: HostPort, *, is_host: bool, way: Way | None = None) -> tuple[PeerLink, Above]:
-        link = await self.connect(at, DIRECT_S) if way is None else self.link_over(way.sock)
-        above = Above(at, is_host)
-        link.user_data = above
-        if link.is_open:
-            return link, above
-        try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                await above.opened
-        except TimeoutError:
-            link.close()
-            raise NotReachable(f"{at} does not speak as a friend", code=ErrorCode.TIMED_OUT) from None
-        return link, above
-
-    async def _ask_in(self, link: PeerLink, *, listens: bool) -> Admitted:
-        ticket, proof = self.passport.show(link)
-        port = self.server.address.port if self.server.address is not None else 0
-        group = self.group if hasattr(self, "group") else ""
-        asked = JoinFriend(ticket, proof, self._token, port, listens, self.upload_bps, group)
-        return await link.request(asked, Admitted)
-
-    def _keep_time(self, link: PeerLink) -> None:
-        if self._clocker is not None:
-            self._clocker.cancel()
-        self._clocker = asyncio.create_task(self._ask_time(link), name="group clock")
-
-    async def _ask_time(self, link: PeerLink) -> None:
-        while True:
-            if hasattr(self, "succession") and self.succession.quiet_ns(time.monotonic_ns()) > QUIET_NS:
-                self.clock.hurry()
-            wait_s = self.clock.ask(link)
-            if link.is_closed:
-                return
-            await asyncio.sleep(max(wait_s, CARRIED_ASK_S) if link.is_carried else min(wait_s, KNOCK_S))
-
-    def opened(self, link: PeerLink) -> None:
-        above = link.user_data
-        if isinstance(above, Above) and not above.opened.done():
-            above.opened.set_result(None)
-
     # -- what comes from above
 
     def take_time(self, link: PeerLink, answer: TimeIs, at_ns: int) -> None:
@@ -234,8 +184,12 @@ class Follower(Party):
             if hasattr(self, "succession"):
                 self.succession.heard(time.monotonic_ns())  # what was lost and sent again came long after its stamp
             self.clock.take(answer, at_ns)
+            self.clock.ask(link)
             if not self.timed.is_sounding:
                 self.timed.changed()
+
+    def _is_quiet(self) -> bool:
+        return hasattr(self, "succession") and self.succession.quiet_ns(time.monotonic_ns()) > QUIET_NS
 
     def line_news(self) -> None:
         self.timed.changed()
@@ -286,11 +240,9 @@ class Follower(Party):
 
     async def _enter_at(self, at: HostPort) -> tuple[PeerLink, Above]:
         """Come in at a relay. Raises HocketError."""
-        link, above = await self._connected(at, is_host=False)
+        link, above = await self._entrance.connect(at, is_host=False)
         try:
-            admitted = await self._ask_in(link, listens=True)
-            ticket = self.passport.check(link, admitted.ticket, admitted.proof)
-            above.key, above.name = ticket.session_key, str(ticket.user)
+            admitted = await self._entrance.ask(link, above, listens=True)
             path_by(self.id, admitted.path)
         except BaseException:
             link.user_data = None
@@ -321,9 +273,7 @@ class Follower(Party):
         above = link.user_data
         if not isinstance(above, Above):
             return
-        if not above.opened.done():
-            above.opened.set_exception(error)
-            above.opened.exception()
+        self._entrance.lost(above, error)
         if above.key:
             self.store.remove_link(above.id)
         if link is self._music:
@@ -427,8 +377,8 @@ class Follower(Party):
 
     async def _show_reign(self, at: HostPort) -> None:
         try:
-            link, above = await self._connected(at, is_host=False)
-            await self._ask_in(link, listens=False)
+            link, above = await self._entrance.connect(at, is_host=False)
+            await self._entrance.ask(link, above, listens=False)
             self._catch_up(link, above)
             link.send(ReignNews(encode(self.succession.reign)))
             await asyncio.sleep(SHOW_S)
@@ -477,7 +427,8 @@ class Follower(Party):
     async def close(self) -> None:
         self._is_over = True
         await self._parents.close()
-        for task in (self._reconnecting, self._clocker):
+        await self._questions.close()
+        for task in (self._reconnecting, self._entrance.serving):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -10,6 +10,9 @@ from hocket.relay.timeline import Line, State, Timeline
 AHEAD_NS = 300_000_000
 """What will be heard first, from the first answer about the time on."""
 
+ENOUGH_S = 0.25
+"""While there is so much, nothing is asked for: answers about the time would wait behind it."""
+
 NEXT_NS = 10 * NS_PER_S
 """The next track is asked for so long before it begins."""
 
@@ -21,7 +24,10 @@ def fetch_present(timeline: Timeline, readers: Readers, group_ns: int) -> Reader
     line = timeline.at(group_ns + AHEAD_NS)
     reader = readers(line.track) if line is not None and line.state is State.PLAYING else None
     if line is not None and reader is not None:
-        reader.want(min(line.position_frames(group_ns + AHEAD_NS), reader.track.frames - 1))
+        frame = min(line.position_frames(group_ns + AHEAD_NS), reader.track.frames - 1)
+        enough = min(round(ENOUGH_S * reader.format.rate_hz), reader.track.frames - frame)
+        if reader.ready_frames(frame) < enough:
+            reader.want(frame, is_calm=True)
     return reader
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from hocket.adapters.peers import PeerLink
+from hocket.adapters.peers import PeerIdentity, PeerLink
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.player import Player
@@ -53,8 +53,9 @@ class Host(Party):
         upload_bps: int,
         on_wish: Callable[[Wish], None],
         on_yield: Callable[[str], None],
+        identity: PeerIdentity | None = None,
     ) -> None:
-        super().__init__(cluster, tell)
+        super().__init__(cluster, tell, identity)
         self._player = player
         self._on_wish = on_wish
         self._on_yield = on_yield

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from hocket.adapters.peers import PeerLink, connect
+from hocket.adapters.peers import PeerIdentity, PeerLink, connect
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.together.above import Above
@@ -69,8 +69,10 @@ CONNECT_TIMEOUT_S = 5.0
 class Party(Circle):
     """Base of a peer. `Follower` and `Host` say what they do with decisions, news and wishes."""
 
-    def __init__(self, cluster: Cluster, tell: Callable[[events.Event], None]) -> None:
-        super().__init__(self, cluster, tell)
+    def __init__(
+        self, cluster: Cluster, tell: Callable[[events.Event], None], identity: PeerIdentity | None = None
+    ) -> None:
+        super().__init__(self, cluster, tell, identity)
         self._reception = Reception(self)
         self.steward = Steward(self)
         self.beacon = Beacon(self)
@@ -83,6 +85,9 @@ class Party(Circle):
         self._next_members_s = 0.0
 
     # -- links (peers.Owner)
+
+    def secured(self, link: PeerLink) -> None:
+        """See `peers.Owner`."""
 
     def opened(self, link: PeerLink) -> None:
         """See `peers.Owner`."""

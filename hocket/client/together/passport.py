@@ -11,6 +11,10 @@ SLACK_NS = 10 * NS_PER_S
 """Our idea of the cluster's time is late by a heartbeat at worst."""
 
 
+JOINS, SERVES = b"joins", b"serves"
+"""What a proof says of its signer's side: nobody can show us our own."""
+
+
 class Passport:
     """Shows ours, checks theirs. Needs nobody but the cluster's CA certificate."""
 
@@ -25,11 +29,12 @@ class Passport:
 
     def show(self, link: PeerLink) -> tuple[bytes, bytes]:
         """Ticket and proof for this link."""
-        return self.wallet.ticket, self.wallet.friend_proof(link.peer.nonce, link.binding)
+        return self.wallet.ticket, self.wallet.friend_proof(SERVES if link.is_server else JOINS, link.binding)
 
     def check(self, link: PeerLink, ticket: bytes, proof: bytes) -> Ticket:
         """Who shows this. Raises TicketRefused."""
         verified = self._verifier.verify(ticket, round(self.wallet.cluster_s() * NS_PER_S), SLACK_NS)
-        if not is_signed(verified.session_key, Purpose.FRIEND, link.my_nonce + link.binding, proof):
+        side = JOINS if link.is_server else SERVES
+        if not is_signed(verified.session_key, Purpose.FRIEND, side + link.binding, proof):
             raise TicketForged("whoever shows this ticket does not hold its session's key on this connection")
         return verified

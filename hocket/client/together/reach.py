@@ -43,6 +43,15 @@ class Reach(msgspec.Struct, frozen=True):
     via: str = ""
 
 
+class OwnAddress(HocketError):
+    """Whoever answers there is this very program."""
+
+    code = ErrorCode.NOT_ALLOWED
+
+    def __init__(self, at: HostPort) -> None:
+        super().__init__(f"{at} is your own address", hint="join at the address that your friend's player shows")
+
+
 def both(at: HostPort, directly: HocketError, by_prime: HocketError) -> HocketError:
     """What to tell when neither the address nor the prime leads to the host."""
     if by_prime.code in _SAID:

@@ -33,7 +33,7 @@ from hocket.wire.messages.together import (
 
 BAN_S = 24 * 3600
 
-QUIET_S = 0.3
+QUIET_S = 0.4
 """A newcomer is pushed no music by the host for so long: what it hears first it asks for, and on a line that keeps
 the order its first time stamps would wait for all the rest."""
 
@@ -50,11 +50,13 @@ class Reception:
         if not link.is_server:
             raise ProtocolError("I connected to you", code=ErrorCode.NOT_ALLOWED)
         ticket = circle.passport.check(link, asked.ticket, asked.proof)
-        if asked.group and asked.group != circle.group:
+        if circle.is_in and asked.group and asked.group != circle.group:
             raise HocketError("this is another session now", code=ErrorCode.NOT_ALLOWED, hint="join it anew")
         peer = peer_id(ticket.session_key)
         if circle.is_hosting:
             scope = circle.guests.admit(ticket.user, ticket.session_key, asked.token or None, circle.now_s).scope
+        elif not circle.is_in:
+            raise HocketError("I am in no session yet", code=ErrorCode.NOT_ALLOWED, hint="try again in a moment")
         elif peer in circle.members or ticket.session_key in self._host_keys():
             scope = Scope.LISTEN
         else:
@@ -100,7 +102,7 @@ class Reception:
     def _not_the_host(self, key: bytes) -> HocketError:
         circle = self._circle
         if key == circle.key:
-            return HocketError("you cannot follow yourself", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
+            return HocketError("this is your own session", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
         host = circle.members.get(circle.succession.reign.claim.host)
         where = f"join {host.address}" if host is not None and host.address else "ask the host for its address"
         return HocketError("I only listen here myself", code=ErrorCode.NOT_ALLOWED, hint=where)

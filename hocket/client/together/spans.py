@@ -24,8 +24,8 @@ class Reader(Protocol):
     @property
     def source(self) -> str: ...
 
-    def want(self, frame: int) -> None:
-        """These will be needed next."""
+    def want(self, frame: int, *, is_calm: bool = False) -> None:
+        """These will be needed next; `is_calm`: only the first few of them yet."""
         ...
 
     def ready_frames(self, frame: int) -> int:

@@ -78,9 +78,12 @@ class Supply:
     def source(self) -> str:
         return self.last_source
 
-    def want(self, frame: int) -> None:
-        """See `timed.Reader`."""
+    def want(self, frame: int, *, is_calm: bool = False) -> None:
+        """See `spans.Reader`."""
         leaf = self._leaf_of(frame)
+        if is_calm is not self.plan.is_calm:
+            self.plan.is_calm = is_calm
+            self._wake.set()
         if leaf != self.plan.position:
             back = leaf < self.plan.position
             self.plan.seek(leaf)

@@ -8,16 +8,18 @@ from typing import Any
 
 import msgspec
 
+from hocket.adapters.peers import PeerIdentity
 from hocket.client import events
 from hocket.client.cluster import Cluster
 from hocket.client.player import Player
 from hocket.client.playing import State as PlayerState
 from hocket.client.queue import Entry
+from hocket.client.together.circle import fresh_identity
+from hocket.client.together.device import OpenOutput
 from hocket.client.together.door import Door
 from hocket.client.together.follower import Follower
 from hocket.client.together.host import Host
-from hocket.client.together.reach import Reach
-from hocket.client.together.timed import OpenOutput
+from hocket.client.together.reach import OwnAddress, Reach
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.core.ids import TrackId
@@ -100,6 +102,7 @@ class Together:
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[HocketError | None] | None = None
+        self._identity: asyncio.Future[PeerIdentity] | None = None
 
     # -- reading
 
@@ -154,6 +157,11 @@ class Together:
 
     # -- the session
 
+    def warm(self) -> None:
+        """Have ready what the first friend would wait for; while somebody logs in there is time."""
+        if self._identity is None:
+            self._identity = asyncio.ensure_future(asyncio.to_thread(fresh_identity))
+
     def attach(self, cluster: Cluster) -> None:
         """There is a session."""
         self._cluster = cluster
@@ -166,6 +174,9 @@ class Together:
         await self._door.nearby.close()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._identity is not None:
+            await asyncio.gather(self._identity, return_exceptions=True)
+            self._identity = None  # the next session shows another certificate
         self._cluster = None
 
     # -- commands
@@ -237,10 +248,11 @@ class Together:
         address = JoinAddress.parse(text, P2PPORT)
         if self._cluster is None:
             raise HocketError("there is no session", code=ErrorCode.SESSION_ENDED, hint="log in first")
-        await asyncio.to_thread(importlib.import_module, "hocket.audio.stretch")  # numpy takes its time to load
+        await asyncio.to_thread(importlib.import_module, "hocket.client.together.passage")  # numpy takes its time
         await self.leave()
-        if any(map(self._door.leads_to, address.places)):
-            raise HocketError("you cannot follow yourself", code=ErrorCode.NOT_ALLOWED, hint="you hear it already")
+        own = next(filter(self._door.leads_to, address.places), None)
+        if own is not None:
+            raise OwnAddress(own)
         await self._stop_hosting()
         await self._player.release()
         await self._follow(address)
@@ -353,6 +365,7 @@ class Together:
                 upload_bps=self._options.upload_bps,
                 on_wish=self._grant,
                 on_yield=self._yield,
+                identity=await self._own_identity(),
             )
             host.beacon.places = lambda: self._door.places
             try:
@@ -365,9 +378,15 @@ class Together:
             self._host = host
             self._open_door(host, taken)
 
+    async def _own_identity(self) -> PeerIdentity:
+        self.warm()
+        assert self._identity is not None
+        return await asyncio.shield(self._identity)
+
     async def _follow(self, address: JoinAddress) -> None:
         assert self._cluster is not None
-        follower = Follower(self._cluster, self._tell, self._open_output, self._lost, self._follower_hosts)
+        identity = await self._own_identity()
+        follower = Follower(self._cluster, self._tell, self._open_output, self._lost, self._follower_hosts, identity)
         follower.upload_bps = self._options.upload_bps
         follower.beacon.places = lambda: self._door.places
         if self._over is None or self._over.done():

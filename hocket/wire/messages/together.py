@@ -40,10 +40,11 @@ class Admitted(Message, kind=Kind.ADMITTED):
 
 
 class JoinFriend(Message, kind=Kind.JOIN_FRIEND, senders=FRIENDS, receivers=FRIENDS, reply=Admitted):
-    """Let me listen along. `proof` signs the nonce of the other's HELLO and its certificate's fingerprint.
+    """Let me listen along; goes with HELLO. `proof` signs "joins", the other's certificate and the client's Finished.
 
-    `port`: where I serve others, 0 if I do not. `listens`: whether to push music, or only time and news.
-    `group`: the one that I am in already. INVITE_REFUSED, NOT_ALLOWED, NODE_FULL, TICKET_REFUSED.
+    The answer's signs "serves" and the same. `port`: where I serve others, 0 if I do not. `listens`: whether to push
+    music, or only time and news. `group`: the one that I am in already. INVITE_REFUSED, NOT_ALLOWED, NODE_FULL,
+    TICKET_REFUSED.
     """
 
     ticket: Blob

@@ -1,0 +1,103 @@
+"""Who comes to the wrong door, or speaks before being let in: told so plainly, and nobody is hurt."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from hocket.client import events
+from hocket.client.together.follower import Follower
+from hocket.core.address import HostPort
+from hocket.core.errors import ErrorCode, HocketError
+from hocket.wire.messages.common import ErrorReply
+from hocket.wire.messages.together import Admitted, AskTime, TimeIs
+from tests.client.strangers import stranger
+from tests.client.together_kit import ear, play
+from tests.kit.fakecluster import FakeCluster, make_song
+from tests.kit.ports import free_port
+
+
+def test_whoever_dials_the_own_port_is_told_so(tmp_path: Path) -> None:
+    """It begins to serve there to pass music on, and would answer itself."""
+
+    async def run() -> None:
+        at = HostPort("127.0.0.1", free_port())
+        async with FakeCluster() as cluster, ear(cluster, tmp_path, "lonely", host=at) as lonely:
+            for _ in range(2):
+                with pytest.raises(HocketError, match=f"{at} is your own address") as caught:
+                    await lonely.engine.together.join(str(at))
+                assert caught.value.code is ErrorCode.NOT_ALLOWED
+                assert "your friend's player" in caught.value.hint
+            assert not lonely.engine.together.is_following
+
+    asyncio.run(run())
+
+
+def test_a_host_that_dials_its_own_address_is_told_so(tmp_path: Path) -> None:
+    song = make_song("own.wav", 20)
+
+    async def run() -> None:
+        async with FakeCluster(song) as cluster, ear(cluster, tmp_path, "host") as host:
+            at = await play(host, song)
+            with pytest.raises(HocketError, match="is your own address"):
+                await host.engine.together.join(at)
+
+    asyncio.run(run())
+
+
+def test_who_asks_for_the_time_before_joining_is_refused(tmp_path: Path) -> None:
+    """And may come in by another connection."""
+    song = make_song("early.wav", 20)
+
+    async def run() -> None:
+        async with (
+            FakeCluster(song) as cluster,
+            ear(cluster, tmp_path, "host") as host,
+            ear(cluster, tmp_path, "guest") as guest,
+        ):
+            at = HostPort.parse(await play(host, song))
+            assert guest.engine._cluster is not None
+            wallet = guest.engine._cluster.wallet
+            async with stranger(at) as hasty:
+                await hasty.greet()
+                hasty.say(AskTime(1))
+                said = await hasty.thrown_out()
+                assert said is not None
+                assert (said.code, said.text) == (ErrorCode.NOT_ALLOWED, "AskTime before joining")
+            async with stranger(at) as one:
+                await one.greet()
+                assert isinstance(await one.join(wallet), Admitted)
+                one.say(AskTime(2))
+                while not isinstance(answer := await one.hear(), TimeIs):
+                    pass
+                assert answer.number == 2
+            assert not host.told.of(events.Error)
+
+    asyncio.run(run())
+
+
+def test_a_stranger_who_knocks_before_a_follower_is_in(tmp_path: Path) -> None:
+    """A follower serves from the start, and belongs to no group before its host has let it in."""
+
+    async def run() -> None:
+        async with FakeCluster() as cluster, ear(cluster, tmp_path, "guest") as guest:
+            held = guest.engine._cluster
+            assert held is not None
+            follower = Follower(held, guest.told, guest.engine._sound.open, lambda error: None, lambda hosts: None)
+            try:
+                assert not follower.is_hosting
+                at = await follower.server.start(HostPort("127.0.0.1", 0))
+                follower.run()
+                async with stranger(at) as one:
+                    await one.greet()
+                    said = await one.join(held.wallet)
+                    assert isinstance(said, ErrorReply)
+                    assert (said.code, said.text) == (ErrorCode.NOT_ALLOWED, "I am in no session yet")
+                async with stranger(at) as one:
+                    await one.greet()
+                    one.say(AskTime(1))
+                    assert (await one.thrown_out()) is not None
+            finally:
+                await follower.close()
+
+    asyncio.run(run())
