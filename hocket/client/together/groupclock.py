@@ -1,11 +1,12 @@
 """The group's time on this machine: by definition at its first host, learnt from the host everywhere else."""
 
+import math
 import time
 from collections import OrderedDict
 
 from hocket.adapters.peers import PeerLink
 from hocket.core.clock import NS_PER_S
-from hocket.relay.clocksync import ClockLine, ClockSync, Exchange, ExchangeSchedule
+from hocket.relay.clocksync import ClockEstimate, ClockLine, ClockSync, Exchange, ExchangeSchedule
 from hocket.wire.messages.together import AskTime, TimeIs
 
 GOOD_NOISE_NS = 50_000
@@ -15,8 +16,17 @@ PATIENCE_NS = 280_000_000
 Over 20 +- 10 ms it is then 0.6 ms off (median); each 150 ms more would halve that, and would be silent.
 """
 
-HELD_NS = 5 * NS_PER_S
-"""An earlier estimate is held for so long while a new one, of another peer, gets as good."""
+HELD_DOUBT_NS = 50_000.0
+"""What an earlier estimate is off at least, seen from the peer that goes on with its own: it was not exact either."""
+
+YOUNG_DOUBT = 2.0
+"""A new estimate is off by so many times what it says itself: it has not seen the line's quietest moments."""
+
+FAR = 6.0
+"""Beyond so many times what both may be off, the earlier estimate is of another world."""
+
+HELD_SHARE = 0.05
+"""An earlier estimate that counts for less is forgotten."""
 
 SETTLING_NS = 2 * NS_PER_S
 LEAST_SETTLING_NS = NS_PER_S * 3 // 10
@@ -31,7 +41,9 @@ class GroupClock:
     """`line` maps local to group time; None while nothing is known."""
 
     def __init__(self, line: ClockLine | None = None) -> None:
-        self._frozen = line
+        self._frozen = line  # of an earlier peer
+        self._frozen_doubt = 0.0, 0.0  # by how many ns it may be off, and by how much more a second
+        self._between: tuple[ClockEstimate, ClockLine, float] | None = None  # see _blend
         self._sync: ClockSync | None = None
         self._first_ns = 0
         self._schedule = ExchangeSchedule(0)
@@ -46,7 +58,29 @@ class GroupClock:
     @property
     def line(self) -> ClockLine | None:
         estimate = self._sync.estimate if self._sync is not None else None
-        return estimate.line if estimate is not None and self._is_good() else self._frozen
+        if estimate is None:
+            return self._frozen
+        if self._frozen is not None:
+            return self._blend(self._frozen, estimate)[0]
+        return estimate.line if self._is_good() else None
+
+    def _blend(self, held: ClockLine, estimate: ClockEstimate) -> tuple[ClockLine, float]:
+        """Between an earlier estimate and a new one, as far as each is to be believed; and the new one's share.
+
+        Who takes over tells what it believed of the same clock, so the two differ by what both were off: going over
+        at once, to an estimate that is still young, would be a jump.
+        """
+        if self._between is None or self._between[0] is not estimate:
+            at_ns, young = estimate.line.local_ns, estimate.line
+            apart_ns = young.group(at_ns) - held.group(at_ns)
+            doubt_ns, more_ns = self._frozen_doubt
+            held_ns = doubt_ns + more_ns * max(0, at_ns - held.local_ns) / NS_PER_S
+            young_ns = YOUNG_DOUBT * estimate.noise_ns
+            both_ns = math.hypot(held_ns, young_ns)
+            share = 1.0 if abs(apart_ns) > FAR * both_ns else (held_ns / both_ns) ** 2
+            drift = held.drift + share * (young.drift - held.drift)
+            self._between = estimate, ClockLine(at_ns, held.group(at_ns) + round(share * apart_ns), drift), share
+        return self._between[1:]
 
     @property
     def guess(self) -> ClockLine | None:
@@ -63,7 +97,17 @@ class GroupClock:
     def noise_ns(self) -> float:
         """How far off it likely is."""
         estimate = self._sync.estimate if self._sync is not None else None
-        return 0.0 if estimate is None else estimate.noise_ns
+        if estimate is None:
+            return 0.0 if self._sync is None else self._frozen_doubt[0]
+        return estimate.noise_ns * math.sqrt(self._share)
+
+    @property
+    def _share(self) -> float:
+        """What the present peer's estimate counts for, beside one of an earlier peer; from 0 to 1."""
+        estimate = self._sync.estimate if self._sync is not None else None
+        if estimate is None:
+            return 0.0
+        return 1.0 if self._frozen is None else self._blend(self._frozen, estimate)[1]
 
     @property
     def round_trip_ns(self) -> int:
@@ -84,7 +128,7 @@ class GroupClock:
     @property
     def is_settling(self) -> bool:
         """Whether it is still getting better by the second: small errors may be its own."""
-        if self._sync is None:
+        if self._sync is None or self._frozen is not None:
             return False
         age_ns = time.monotonic_ns() - self._first_ns
         return age_ns < LEAST_SETTLING_NS or (age_ns < SETTLING_NS and self.noise_ns > SETTLED_NOISE_NS)
@@ -95,8 +139,9 @@ class GroupClock:
         return None if line is None else line.group(time.monotonic_ns())
 
     def begin(self) -> None:
-        """Learn from another peer from now on; what is known holds until the new is better."""
-        self._frozen = self._held()
+        """Learn from another peer from now on; what is known counts until the new is better."""
+        self._frozen_doubt, self._frozen = self._doubt(), self._held()
+        self._between = None
         self._sync = ClockSync(self.drift)
         self._first_ns = 0
         self._open.clear()
@@ -105,8 +150,15 @@ class GroupClock:
     def lead(self) -> None:
         """Be the group's clock: go on from what it is now, at the speed of this machine's own."""
         line, now_ns = self.line, time.monotonic_ns()
+        self._between = None
         self._frozen = None if line is None else ClockLine(now_ns, line.group(now_ns))
         self._sync = None
+
+    def _doubt(self) -> tuple[float, float]:
+        """By how many ns the present line may be off, and by how much more in a second from now."""
+        estimate = self._sync.estimate if self._sync is not None else None
+        doubt_ns = max(HELD_DOUBT_NS, YOUNG_DOUBT * self.noise_ns)
+        return doubt_ns, self._frozen_doubt[1] if estimate is None else estimate.drift_doubt * NS_PER_S
 
     def _held(self) -> ClockLine | None:
         """The present line, to be relied on for a while; a drift that is mostly doubt would lead astray."""
@@ -146,9 +198,11 @@ class GroupClock:
         self._schedule.answered(at_ns, at_ns - sent_ns)
         stepped = self._sync.add(Exchange(sent_ns, answer.received_ns, answer.sent_ns, at_ns))
         if stepped:
-            self._frozen = None
+            self._frozen = self._between = None
             self._first_ns = at_ns
             self._schedule.restart(at_ns)
+        elif self._share > 1.0 - HELD_SHARE:
+            self._frozen = self._between = None
         return stepped
 
     def answer(self, question: AskTime, at_ns: int) -> TimeIs | None:
@@ -162,5 +216,4 @@ class GroupClock:
         if self._sync is None or self._sync.estimate is None:
             return False
         waited_ns = time.monotonic_ns() - self._first_ns
-        patience_ns = PATIENCE_NS if self._frozen is None else HELD_NS
-        return self._sync.estimate.noise_ns < GOOD_NOISE_NS or waited_ns > patience_ns
+        return self._sync.estimate.noise_ns < GOOD_NOISE_NS or waited_ns > PATIENCE_NS
