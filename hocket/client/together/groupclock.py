@@ -77,7 +77,8 @@ class GroupClock:
             held_ns = doubt_ns + more_ns * max(0, at_ns - held.local_ns) / NS_PER_S
             young_ns = YOUNG_DOUBT * estimate.noise_ns
             both_ns = math.hypot(held_ns, young_ns)
-            share = 1.0 if abs(apart_ns) > FAR * both_ns else (held_ns / both_ns) ** 2
+            is_far = abs(apart_ns) > FAR * both_ns
+            share = float(self._is_good()) if is_far else (held_ns / both_ns) ** 2
             drift = held.drift + share * (young.drift - held.drift)
             self._between = estimate, ClockLine(at_ns, held.group(at_ns) + round(share * apart_ns), drift), share
         return self._between[1:]
