@@ -98,6 +98,7 @@ class Together:
         self._cluster: Cluster | None = None
         self._host: Host | None = None
         self._follower: Follower | None = None
+        self._successor_at: str | None = None  # who hosts in our place, while we go there
         self._door = Door(tell, advertise=options.advertise, mdns=options.mdns, map_port=options.map_port)
         self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -430,19 +431,32 @@ class Together:
                 self._start(self._quietly(self._queue_up(wish.text)))
 
     def _yield(self, address: str) -> None:
-        """Another one hosts the group now: follow it."""
-        self._over = asyncio.get_running_loop().create_future()
-        self._start(self._quietly(self._follow_successor(address)))
+        """Another one hosts the group now: follow it. Of several that claim it at once the last named has won."""
+        is_under_way, self._successor_at = self._successor_at is not None, address
+        if not is_under_way:
+            self._over = asyncio.get_running_loop().create_future()
+            self._start(self._quietly(self._follow_successor()))
 
-    async def _follow_successor(self, address: str) -> None:
+    async def _follow_successor(self) -> None:
         host, self._host = self._host, None
         if host is not None:
             await self._door.close()
             await host.close()
         if self._player.state is not PlayerState.STOPPED:
             await self._player.release()
-        self._tell(events.Moved("me", address, "a friend hosts by now"))
-        await self._follow(JoinAddress(HostPort.parse(address)))
+        try:
+            while True:
+                address = self._successor_at or ""
+                self._tell(events.Moved("me", address, "a friend hosts by now"))
+                try:
+                    await self._follow(JoinAddress(HostPort.parse(address)))
+                except HocketError:
+                    if address == self._successor_at:
+                        raise
+                else:
+                    return
+        finally:
+            self._successor_at = None
 
     async def _quietly(self, work: Coroutine[Any, Any, object]) -> None:
         try:
