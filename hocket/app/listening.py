@@ -135,6 +135,10 @@ class Listening:
                 self._tell_error(error)
 
 
+class UnknownCommand(UsageError):
+    """None of those that there are."""
+
+
 def _note_first_contact(event: events.Event) -> None:
     """Whom to trust is worth a word even where stdout is for a list."""
     if isinstance(event, events.Pinned):
@@ -157,7 +161,7 @@ async def obey(engine: Engine, line: str) -> None:
         case "play" if rest:
             await engine.play(rest)
         case _ if not await company.obey_company(engine, word.lower(), rest):
-            raise UsageError(f"'{line}' is no command", hint=f"there are {COMMANDS}")
+            raise UnknownCommand(f"'{line}' is no command", hint=f"there are {COMMANDS}")
 
 
 def _seconds(text: str) -> float:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hocket.app import company
 from hocket.app.lines import Lines
-from hocket.app.listening import Listening, credentials, obey
+from hocket.app.listening import Listening, UnknownCommand, credentials, obey
 from hocket.app.options import UsageError
 from hocket.app.quotes import unquoted
 from hocket.app.trackview import now_line, print_tracks
@@ -110,7 +110,7 @@ class Terminal:
             return
         try:
             await obey(self._listening.engine, line)
-        except UsageError as error:
+        except UnknownCommand as error:
             raise UsageError(error.text, hint="`help` lists the commands") from None
 
     # -- commands

@@ -13,7 +13,9 @@ def said(event: events.Event) -> str:
             return f"met the cluster at {event.address}; its fingerprint is {event.fingerprint}"
         case events.Opened():
             by = f" by {event.artist}" if event.artist else ""
-            return f"playing {event.title or event.name}{by} ({clock(event.frames / event.rate)}) from {event.source}"
+            is_ours = event.source == CACHE or "-" in event.source  # a node; friends are known by other ids
+            source = event.source if is_ours else "your friend"
+            return f"playing {event.title or event.name}{by} ({clock(event.frames / event.rate)}) from {source}"
         case events.Moved() if event.origin != CACHE:  # that it held only a part is no trouble to anybody
             return f"went on from {event.origin} to {event.to}: {event.why}"
         case events.SessionMoved():

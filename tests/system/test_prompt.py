@@ -8,6 +8,7 @@ import pytest
 
 from tests.kit.cluster import DEMO_PASSWORD, Cluster
 from tests.kit.fakecluster import make_song
+from tests.kit.ports import free_port
 from tests.kit.processes import ROOT, Program
 from tests.system.kit import QUICK
 
@@ -46,5 +47,11 @@ def test_a_person_may_quote_names_or_not(served: Cluster, tmp_path: Path) -> Non
         for typed in TYPED:
             prompt.write_line(typed)
             prompt.wait_line(f"^playing {_meant(typed)}")
+        prompt.write_line("seek soon")
+        prompt.wait_line("'soon' is no time: write seconds, or MINUTES:SECONDS")
+        prompt.write_line(f"join 127.0.0.1:{free_port()}")
+        prompt.wait_line(r"^cannot reach 127.0.0.1:\d+: connection refused; and by way of the prime: ")
+        prompt.write_line("dance")
+        prompt.wait_line("'dance' is no command: `help` lists the commands")
         prompt.write_line("quit")
         assert prompt.wait_exit() == 0

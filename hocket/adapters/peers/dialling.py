@@ -1,6 +1,7 @@
 """Connecting to a friend."""
 
 import asyncio
+import os
 import socket
 
 from hocket.adapters.peers.link import Owner, PeerLink
@@ -30,5 +31,10 @@ async def connect(at: HostPort, owner: Owner, identity: PeerIdentity, timeout_s:
         raise NotReachable(f"nobody answers at {at}", hint="is the friend playing, and the port open?") from None
     except OSError as error:
         raise NotReachable(
-            f"cannot reach {at}: {error.strerror or error}", hint="is the friend playing, and the address right?"
+            f"cannot reach {at}: {_reason(error)}", hint="is the friend playing, and the address right?"
         ) from None
+
+
+def _reason(error: OSError) -> str:
+    """The system's words; asyncio's own are "Connect call failed (...)"."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or str(error)

@@ -118,5 +118,5 @@ class Approach:
                         self._how, self._at = way.how, way.at
                         return way.at
         except HocketError as error:
-            raise both(at, failure, error) from None
-        raise both(at, failure, NotReachable("every way that it knows broke off"))
+            raise both(failure, error) from None
+        raise both(failure, NotReachable("every way that it knows broke off"))

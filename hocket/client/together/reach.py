@@ -52,11 +52,11 @@ class OwnAddress(HocketError):
         super().__init__(f"{at} is your own address", hint="join at the address that your friend's player shows")
 
 
-def both(at: HostPort, directly: HocketError, by_prime: HocketError) -> HocketError:
+def both(directly: HocketError, by_prime: HocketError) -> HocketError:
     """What to tell when neither the address nor the prime leads to the host."""
     if by_prime.code in _SAID:
         return by_prime
     if by_prime.code is ErrorCode.UNKNOWN_KIND:  # the prime is older than this
         return directly
-    text = f"{at} cannot be reached: {directly.text}; and by way of the prime: {by_prime.text}"
+    text = f"{directly.text}; and by way of the prime: {by_prime.text}"
     return NotReachable(text, hint=by_prime.hint or OPEN_A_WAY)
