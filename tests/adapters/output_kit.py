@@ -14,7 +14,7 @@ from hocket.adapters.outputs import Output, OutputEvent, Room
 from hocket.core.sound import AudioFormat
 
 CD = AudioFormat(44_100, 2, 16)
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 EventT = TypeVar("EventT")
 

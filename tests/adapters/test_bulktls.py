@@ -15,7 +15,7 @@ from hocket.core.ids import NodeId, Role
 from tests.kit.identities import credentials
 
 ONE, TWO = NodeId("plane-00000000000a"), NodeId("plane-00000000000b")
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 DATA = random.Random(1).randbytes(3_000_000)
 
 Pair = tuple[BulkTls, BulkTls]

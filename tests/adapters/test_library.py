@@ -23,7 +23,7 @@ from hocket.media.tags import Tags, info_chunk
 from hocket.media.wav_header import wav_header
 
 FORM = AudioFormat(8_000, 1, 16)
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def wav(seed: int = 1, frames: int = 100, tags: Tags | None = None) -> bytes:

@@ -23,7 +23,7 @@ from tests.kit.proc import open_files
 
 HERE = HostPort("127.0.0.1", 0)
 PRIME = NodeId("prime-000000000001")
-WAIT_S = 20.0
+WAIT_S = 60.0
 TURNS = 5
 """What asyncio takes to close what was aborted; a farewell over TLS would wait for the peer's, up to a second."""
 

@@ -28,7 +28,7 @@ from tests.kit.wan_nat import Kind
 __all__ = ["make_wan"]
 
 HERE = HostPort("127.0.0.1", 0)
-WAIT_S = 20.0
+WAIT_S = 60.0
 T = TypeVar("T")
 
 

@@ -28,7 +28,7 @@ from tests.kit.identities import credentials
 
 HOLDER = NodeId("plane-00000000000a")
 TAKER = NodeId("plane-00000000000b")
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 STRANGER = NodeId("plane-00000000000c")
 ELSEWHERE = "127.0.0.2"
 """Who connects to it comes from 127.0.0.1: copies are encrypted as between two machines."""

@@ -14,7 +14,7 @@ from hocket.client.engine import Engine, EngineOptions
 from hocket.media.wav import read_wav
 from tests.kit.fakecluster import PASSWORD, USER, FakeCluster
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 E = TypeVar("E", bound=events.Event)
 

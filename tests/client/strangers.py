@@ -21,7 +21,7 @@ from hocket.wire.message import Message
 from hocket.wire.messages.common import ErrorReply
 from hocket.wire.messages.together import Admitted, JoinFriend
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 SMALL_BUFFER_BYTES = 16 * 1024
 """So that one who reads nothing is noticed within seconds."""
 

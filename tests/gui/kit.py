@@ -19,7 +19,7 @@ from hocket.gui.opening import Opening
 from hocket.gui.settings import Remembered
 from tests.kit.cluster import DEMO_PASSWORD, DEMO_USER, Cluster
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 LEFT = Qt.MouseButton.LeftButton
 
 

@@ -78,13 +78,13 @@ class Recording:
         with self._grown:
             return bytes(self._data)
 
-    def wait_bytes(self, size_bytes: int, timeout_s: float = 20.0) -> None:
+    def wait_bytes(self, size_bytes: int, timeout_s: float = 60.0) -> None:
         """Until so much was recorded in all. Raises AssertionError when the time is up."""
         with self._grown:
             self._grown.wait_for(lambda: len(self._data) >= size_bytes or self._ended, timeout_s)
             assert len(self._data) >= size_bytes, f"only {len(self._data)} bytes were recorded in {timeout_s} s"
 
-    def wait_for(self, samples: bytes, timeout_s: float = 20.0) -> int:
+    def wait_for(self, samples: bytes, timeout_s: float = 60.0) -> int:
         """Until these very bytes were recorded; returns where they begin.
 
         Raises AssertionError, with the longest beginning of them that was found, when the time is up.

@@ -30,8 +30,8 @@ from tests.kit import netns
 from tests.kit.wan_nat import Kind
 
 _ROOT = Path(__file__).resolve().parents[2]
-_START_TIMEOUT_S = 30.0
-_ANSWER_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 3.0
 _TUN = Path("/dev/net/tun")
 

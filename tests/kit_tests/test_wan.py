@@ -20,7 +20,7 @@ from tests.kit.wan import Wan, WanError, unavailable
 
 pytestmark = pytest.mark.root
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 NOTHING_S = 0.3  # how long nothing has to come to be nothing
 
 

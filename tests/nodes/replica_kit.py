@@ -16,7 +16,7 @@ from hocket.wire.message import Message
 from tests.adapters.transfer_kit import files_below
 from tests.kit.identities import credentials
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 class Line:

@@ -24,7 +24,7 @@ from hocket.wire.message import Message
 from hocket.wire.messages.library import TracksElsewhere
 from hocket.wire.messages.tracks import FindTrack, ListTracks
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 MACHINE = NodeId("plane-000000000001")
 M = TypeVar("M", bound=Message)
 

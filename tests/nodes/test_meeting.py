@@ -48,7 +48,7 @@ HERE = HostPort("127.0.0.1", 0)
 VICTIM = HostPort("93.184.216.34", 80)
 LIFE_NS = 30 * NS_PER_S
 NOW_NS = 1_700_000_000 * NS_PER_S
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 M = TypeVar("M", bound=Message)
 

@@ -9,7 +9,7 @@ import pytest
 from hocket.nodes.shelf import Shelf
 from tests.system.kit import make_song
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Seen(Shelf):

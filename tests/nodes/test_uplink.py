@@ -20,7 +20,7 @@ from tests.kit.identities import credentials
 HERE = HostPort("127.0.0.1", 0)
 PRIME = NodeId("prime-000000000001")
 AUTH = NodeId("auth-000000000001")
-WAIT_S = 20.0
+WAIT_S = 60.0
 BEATS = 5
 
 

@@ -13,7 +13,7 @@ from tests.adapters.transfer_kit import wav
 from tests.kit.cluster import Cluster
 from tests.system.kit import QUICK, make_song, names
 
-TIMEOUT_S = 40.0
+TIMEOUT_S = 60.0
 GROUP_MS = 20
 
 
