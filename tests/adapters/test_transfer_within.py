@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -68,4 +67,4 @@ def test_only_copies_within_one_machine_leave_tls(tmp_path: Path, host: str, for
 
     asyncio.run(run())
     assert (ours / "Song.wav").read_bytes() == SONG
-    assert os.listdir(ours) == ["Song.wav"]
+    assert [path.name for path in ours.iterdir()] == ["Song.wav"]
