@@ -9,7 +9,7 @@ from hocket.adapters.outputs import Output, OutputEvent, Underrun
 from hocket.core.errors import HocketError
 from hocket.core.sound import AudioFormat
 
-PROMPT_HOLD_S = 0.08
+PROMPT_HOLD_S = 0.1
 """What the device itself holds of a follower's music at first: what is heard first waits for so long."""
 
 OpenOutput = Callable[[Callable[[OutputEvent], None], AudioFormat, int, float | None], Awaitable[Output]]

@@ -10,7 +10,7 @@ from hocket.relay.clocksync import ClockEstimate, ClockLine, ClockSync, Exchange
 from hocket.wire.messages.together import AskTime, TimeIs
 
 GOOD_NOISE_NS = 50_000
-PATIENCE_NS = 280_000_000
+PATIENCE_NS = 260_000_000
 """After so long the best guess is taken: on a bad line it is still better than silence.
 
 Over 20 +- 10 ms it is then 0.6 ms off (median); each 150 ms more would halve that, and would be silent.
@@ -19,8 +19,14 @@ Over 20 +- 10 ms it is then 0.6 ms off (median); each 150 ms more would halve th
 HELD_DOUBT_NS = 50_000.0
 """What an earlier estimate is off at least, seen from the peer that goes on with its own: it was not exact either."""
 
-YOUNG_DOUBT = 2.0
+HELD_DRIFT = 10e-6
+"""An earlier estimate grows worse by this: two crystals differ by about so much, and a successor goes by its own."""
+
+YOUNG_DOUBT = 4.0
 """A new estimate is off by so many times what it says itself: it has not seen the line's quietest moments."""
+
+DOUBT = 2.0
+"""The same for one that was learnt for a while."""
 
 FAR = 6.0
 """Beyond so many times what both may be off, the earlier estimate is of another world."""
@@ -42,7 +48,7 @@ class GroupClock:
 
     def __init__(self, line: ClockLine | None = None) -> None:
         self._frozen = line  # of an earlier peer
-        self._frozen_doubt = 0.0, 0.0  # by how many ns it may be off, and by how much more a second
+        self._frozen_doubt_ns = 0.0
         self._between: tuple[ClockEstimate, ClockLine, float] | None = None  # see _blend
         self._sync: ClockSync | None = None
         self._first_ns = 0
@@ -73,8 +79,7 @@ class GroupClock:
         if self._between is None or self._between[0] is not estimate:
             at_ns, young = estimate.line.local_ns, estimate.line
             apart_ns = young.group(at_ns) - held.group(at_ns)
-            doubt_ns, more_ns = self._frozen_doubt
-            held_ns = doubt_ns + more_ns * max(0, at_ns - held.local_ns) / NS_PER_S
+            held_ns = self._frozen_doubt_ns + HELD_DRIFT * max(0, at_ns - held.local_ns)
             young_ns = YOUNG_DOUBT * estimate.noise_ns
             both_ns = math.hypot(held_ns, young_ns)
             is_far = abs(apart_ns) > FAR * both_ns
@@ -99,7 +104,7 @@ class GroupClock:
         """How far off it likely is."""
         estimate = self._sync.estimate if self._sync is not None else None
         if estimate is None:
-            return 0.0 if self._sync is None else self._frozen_doubt[0]
+            return 0.0 if self._sync is None else self._frozen_doubt_ns
         return estimate.noise_ns * math.sqrt(self._share)
 
     @property
@@ -141,7 +146,7 @@ class GroupClock:
 
     def begin(self) -> None:
         """Learn from another peer from now on; what is known counts until the new is better."""
-        self._frozen_doubt, self._frozen = self._doubt(), self._held()
+        self._frozen_doubt_ns, self._frozen = max(HELD_DOUBT_NS, DOUBT * self.noise_ns), self._held()
         self._between = None
         self._sync = ClockSync(self.drift)
         self._first_ns = 0
@@ -154,12 +159,6 @@ class GroupClock:
         self._between = None
         self._frozen = None if line is None else ClockLine(now_ns, line.group(now_ns))
         self._sync = None
-
-    def _doubt(self) -> tuple[float, float]:
-        """By how many ns the present line may be off, and by how much more in a second from now."""
-        estimate = self._sync.estimate if self._sync is not None else None
-        doubt_ns = max(HELD_DOUBT_NS, YOUNG_DOUBT * self.noise_ns)
-        return doubt_ns, self._frozen_doubt[1] if estimate is None else estimate.drift_doubt * NS_PER_S
 
     def _held(self) -> ClockLine | None:
         """The present line, to be relied on for a while; a drift that is mostly doubt would lead astray."""
