@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 from hocket.adapters.peers import PeerLink
 from hocket.client.together.above import Above
 from hocket.core.address import BadAddress, HostPort
-from hocket.core.errors import HocketError, ProtocolError
+from hocket.core.errors import HocketError, ProtocolError, Refused
 from hocket.relay.keys import PeerId
 from hocket.relay.tree import is_path
 
 log = logging.getLogger(__name__)
 
-TRIES = 3
+TRIES = 8
 RETRY_S = 0.4
-"""A parent that was just told of us may not know it yet."""
+"""A parent that refuses may not have been told of us yet: over a thin line that waits behind music."""
 
 
 def address_of(text: str) -> HostPort | None:
@@ -71,15 +71,19 @@ class Parents:
     async def _find(self, wanted: list[HostPort]) -> None:
         if wanted and self._above is not None and self._above.at == wanted[0]:
             return
-        for tries_left in reversed(range(TRIES if wanted else 0)):
+        for tries_left in reversed(range(TRIES)):
+            refused = []
             for at in wanted:
                 try:
                     link, above = await self._enter(at)
                 except HocketError as error:
                     log.info("%s is no parent: %s", at, error)
+                    refused += [at] if isinstance(error, Refused) else []
                     continue
                 self._take(link, above)
                 return
+            if not (wanted := refused):
+                break
             await asyncio.sleep(RETRY_S if tries_left else 0)
         self._take(None, None)
 
