@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from hocket.adapters.peers import PeerLink
 from hocket.client import events
 from hocket.client.together.follower import Follower
 from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
+from hocket.relay.invites import JoinAddress
 from hocket.wire.messages.common import ErrorReply
 from hocket.wire.messages.together import Admitted, AskTime, TimeIs
 from tests.client.strangers import stranger
@@ -98,6 +100,48 @@ def test_a_stranger_who_knocks_before_a_follower_is_in(tmp_path: Path) -> None:
                     one.say(AskTime(1))
                     assert (await one.thrown_out()) is not None
             finally:
+                await follower.close()
+
+    asyncio.run(run())
+
+
+def test_the_time_is_asked_for_only_after_asking_to_be_let_in(tmp_path: Path) -> None:
+    """Also where the own port opens late: until then it cannot be told, and nothing else may be said."""
+    song = make_song("late.wav", 20)
+
+    async def run() -> None:
+        async with (
+            FakeCluster(song) as cluster,
+            ear(cluster, tmp_path, "host") as host,
+            ear(cluster, tmp_path, "guest") as guest,
+        ):
+            at = await play(host, song)
+            held = guest.engine._cluster
+            assert held is not None
+            follower = Follower(held, guest.told, guest.engine._sound.open, lambda error: None, lambda hosts: None)
+            secured, serve = asyncio.Event(), asyncio.Event()
+            start, tls_is_there = follower.server.start, follower.secured
+
+            async def start_late(where: HostPort) -> HostPort:
+                await serve.wait()
+                return await start(where)
+
+            def note(link: PeerLink) -> None:
+                tls_is_there(link)
+                secured.set()
+
+            follower.server.start, follower.secured = start_late, note  # type: ignore[method-assign]
+            joining = asyncio.create_task(follower.join(JoinAddress.parse(at), HostPort("127.0.0.1", 0)))
+            try:
+                async with asyncio.timeout(30):
+                    await secured.wait()
+                    for _ in range(20):  # whoever is about to ask too early has had its turn
+                        await asyncio.sleep(0)
+                    serve.set()
+                    await joining
+            finally:
+                joining.cancel()
+                await asyncio.gather(joining, return_exceptions=True)
                 await follower.close()
 
     asyncio.run(run())

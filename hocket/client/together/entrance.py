@@ -30,13 +30,15 @@ class Entrance:
         self.serving: asyncio.Future[None] | None = None
 
     async def connect(self, at: HostPort, *, is_host: bool, way: Way | None = None) -> tuple[PeerLink, Above]:
-        """TLS is there; what is sent now goes with our HELLO. Raises NotReachable, OwnAddress."""
+        """TLS is there, and we can `ask`; that goes with our HELLO. Raises NotReachable, OwnAddress."""
         link = await self._dial(at) if way is None else self._party.link_over(way.sock)
         above = Above(at, is_host)
         link.user_data = above
         try:
             async with asyncio.timeout(SECURE_TIMEOUT_S):
                 await above.secured
+                if self.serving is not None:
+                    await asyncio.shield(self.serving)  # where we serve is the first that we say
         except TimeoutError:
             link.close()
             raise NotReachable(f"{at} does not speak as a friend", code=ErrorCode.TIMED_OUT) from None
@@ -60,9 +62,10 @@ class Entrance:
             return await self._party.connect(at, DIRECT_S)  # it was dialled before it was our own
 
     async def ask(self, link: PeerLink, above: Above, *, listens: bool) -> Admitted:
-        """Be let in; `above` then knows who that is, and keeps news for `early`. Raises HocketError."""
-        if self.serving is not None:
-            await self.serving
+        """Be let in; `above` then knows who that is, and keeps news for `early`. Raises HocketError.
+
+        It is asked at once: what is sent after the call follows upon it.
+        """
         party = self._party
         ticket, proof = party.passport.show(link)
         port = party.server.address.port if party.server.address is not None else 0
