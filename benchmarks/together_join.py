@@ -2,9 +2,10 @@
 
     python -m benchmarks.together_join [--runs 20] [--line loopback|wan] [--realtime]
 
-One plays, another one joins, leaves and joins again, each through a simulated converter (the friend's 100 ppm
-off, with 0.15 s of its own). `sound ms`: from the end of the log-in until the first sample has left the converter.
-Offsets against what the host played, in windows of 0.1 s after the first sample. Needs root and a C compiler.
+One plays, another one joins, and does so again: in another process, at a prompt, and there once more after leaving.
+Each plays through a simulated converter (the friend's 100 ppm off). `sound ms`: from the end of the log-in, or from
+the word at the prompt, until the first sample has left the converter. Offsets against what the host played, in
+windows of 0.1 s after the first sample. Needs root and a C compiler.
 """
 
 import argparse
@@ -18,11 +19,12 @@ from tests.kit.simdac import SimDac
 from tests.kit.wan import unavailable
 
 LISTEN_S = 3.0
+JOINS = ("first", "another process", "at a prompt", "left and came back")
 _NS = 1_000_000_000
 
 
 def one_run(on: Stage) -> list[tuple[float, Lags]]:
-    """Milliseconds until the first sound, and the offsets from there on: joined, and joined again."""
+    """Milliseconds until the first sound, and the offsets from there on, for each of JOINS."""
     friend_on = FRIENDS[0]
     joins: list[int] = []
     with SimDac() as true, SimDac(ppm=DACS_PPM[0]) as dac, SimDac() as idle, ExitStack() as stack:
@@ -38,6 +40,14 @@ def one_run(on: Stage) -> list[tuple[float, Lags]]:
             for _ in range(round(LISTEN_S) + 1):
                 friend.wait_event("position")
             friend.stop()
+        come_and_go = on.prompt(friend_on, dac, stack)
+        for _ in range(2):
+            joins.append(time.monotonic_ns())
+            come_and_go.write_line(f"join {on.address(HOST)}")
+            come_and_go.wait_line("^listening along with")
+            time.sleep(LISTEN_S + 1)
+            come_and_go.write_line("leave")
+        come_and_go.stop()
         truth, played = true.recording(), dac.recording()
     found: list[tuple[float, Lags]] = []
     for joined_ns in joins:
@@ -59,7 +69,7 @@ def main() -> None:
     for line in args.line or LINES:
         with stage(line, song_s=60, realtime=args.realtime) as on:
             runs = [one_run(on) for _ in range(args.runs)]
-        for index, name in enumerate(("first", "again")):
+        for index, name in enumerate(JOINS):
             sound_ms = [run[index][0] for run in runs]
             cells = [f"{statistics.median(sound_ms):.0f} / {max(sound_ms):.0f}"]
             for low_s, high_s in ((0.0, 0.5), (0.8, 1.2), (1.8, 2.2)):

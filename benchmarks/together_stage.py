@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -34,6 +35,8 @@ _NS = 1_000_000_000
 _MAX_LAG_S = 0.06
 _MIN_QUALITY = 0.3
 
+P = TypeVar("P", bound=Program)
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -46,11 +49,21 @@ class Stage:
 
     def listener(self, on: int, dac: SimDac, stack: ExitStack, *command: str) -> Listener:
         """`user.py --headless COMMAND` on a host, until the stack ends."""
+        return self._user(Listener, on, dac, stack, "--events", *command)
+
+    def prompt(self, on: int, dac: SimDac, stack: ExitStack) -> Program:
+        """`user.py --headless` on a host, which takes commands line by line; until the stack ends."""
+        program = self._user(Program, on, dac, stack)
+        program.wait_line("`help` lists the commands")
+        return program
+
+    def _user(self, kind: type[P], on: int, dac: SimDac, stack: ExitStack, *flags: str) -> P:
         login = ["--prime", f"{self.wan.address(PRIME)}:{PRIME_PORT}", "--user", DEMO_USER, "--password-stdin"]
         own = ["--home", str(self.folder / f"home{on}"), "--host", self.address(on), "--device", SimDac.device]
-        argv: list[str | Path] = [sys.executable, ROOT / "user.py", "--headless", *login, "--events", *own, *command]
+        argv: list[str | Path] = [sys.executable, ROOT / "user.py", "--headless", *login, *own, *flags]
         home = {"HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder)}
-        program = stack.enter_context(Listener(self._on(on, argv), env=home | dac.env, cwd=self.folder))
+        program = kind(self._on(on, argv), env=home | dac.env, cwd=self.folder)
+        stack.enter_context(program)
         program.write_line(DEMO_PASSWORD)
         return program
 

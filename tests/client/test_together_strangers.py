@@ -130,7 +130,7 @@ def test_the_time_is_asked_for_only_after_asking_to_be_let_in(tmp_path: Path) ->
                 tls_is_there(link)
                 secured.set()
 
-            follower.server.start, follower.secured = start_late, note  # type: ignore[method-assign]
+            follower.server.start, follower.secured = start_late, note  # type: ignore[assignment, method-assign]
             joining = asyncio.create_task(follower.join(JoinAddress.parse(at), HostPort("127.0.0.1", 0)))
             try:
                 async with asyncio.timeout(30):

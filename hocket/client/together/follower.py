@@ -13,6 +13,7 @@ from hocket.client.cluster import Cluster
 from hocket.client.together.above import Above
 from hocket.client.together.approach import Approach
 from hocket.client.together.baton import Baton
+from hocket.client.together.clockmemory import ClockMemory
 from hocket.client.together.device import OpenOutput
 from hocket.client.together.entrance import Entrance
 from hocket.client.together.hall import Friend
@@ -91,6 +92,7 @@ class Follower(Party):
         self._host: PeerLink | None = None
         self._host_at: HostPort | None = None
         self._entrance = Entrance(self)
+        self.memory = ClockMemory()
         self._questions = Questions(self.clock, self._is_quiet)
         self._parents = ParentSearch(self._enter_at, self._fed_by)
         self._reconnecting: asyncio.Task[None] | None = None
@@ -172,6 +174,7 @@ class Follower(Party):
                 code=ErrorCode.INVITE_REFUSED,
                 hint="ask your friend for a new invite",
             )
+        self.memory.recall(trusted.claim.group, self.clock)
         self.enter(trusted.claim.group, trusted)
         self.timed.timeline = self.timeline
         self.path = (*admitted.path, self.id)
@@ -425,6 +428,8 @@ class Follower(Party):
         self._baton.do(wish)
 
     async def close(self) -> None:
+        if self.is_in:
+            self.memory.keep(self.group, self.clock)
         self._is_over = True
         await self._parents.close()
         await self._questions.close()

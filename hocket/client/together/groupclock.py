@@ -108,6 +108,17 @@ class GroupClock:
         return estimate.noise_ns * math.sqrt(self._share)
 
     @property
+    def doubt_ns(self) -> float:
+        """How far off it may be, for whoever goes on with it later."""
+        return max(HELD_DOUBT_NS, DOUBT * self.noise_ns)
+
+    @property
+    def drift_doubt(self) -> float:
+        """By how much that grows."""
+        estimate = self._sync.estimate if self._sync is not None else None
+        return HELD_DRIFT if estimate is None else estimate.drift_doubt
+
+    @property
     def _share(self) -> float:
         """What the present peer's estimate counts for, beside one of an earlier peer; from 0 to 1."""
         estimate = self._sync.estimate if self._sync is not None else None
@@ -146,12 +157,17 @@ class GroupClock:
 
     def begin(self) -> None:
         """Learn from another peer from now on; what is known counts until the new is better."""
-        self._frozen_doubt_ns, self._frozen = max(HELD_DOUBT_NS, DOUBT * self.noise_ns), self._held()
+        self._frozen_doubt_ns, self._frozen = self.doubt_ns, self._held()
         self._between = None
         self._sync = ClockSync(self.drift)
         self._first_ns = 0
         self._open.clear()
         self._schedule.restart(time.monotonic_ns())
+
+    def recall(self, line: ClockLine, doubt_ns: float) -> None:
+        """Begin with what was known of this group's time when it was left; it counts until the new is better."""
+        self._frozen, self._frozen_doubt_ns = line, doubt_ns
+        self._between = None
 
     def lead(self) -> None:
         """Be the group's clock: go on from what it is now, at the speed of this machine's own."""

@@ -15,6 +15,7 @@ from hocket.client.player import Player
 from hocket.client.playing import State as PlayerState
 from hocket.client.queue import Entry
 from hocket.client.together.circle import fresh_identity
+from hocket.client.together.clockmemory import ClockMemory
 from hocket.client.together.device import OpenOutput
 from hocket.client.together.door import Door
 from hocket.client.together.follower import Follower
@@ -104,6 +105,7 @@ class Together:
         self._tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[HocketError | None] | None = None
         self._identity: asyncio.Future[PeerIdentity] | None = None
+        self._clocks = ClockMemory()
 
     # -- reading
 
@@ -389,6 +391,7 @@ class Together:
         identity = await self._own_identity()
         follower = Follower(self._cluster, self._tell, self._open_output, self._lost, self._follower_hosts, identity)
         follower.upload_bps = self._options.upload_bps
+        follower.memory = self._clocks
         follower.beacon.places = lambda: self._door.places
         if self._over is None or self._over.done():
             self._over = asyncio.get_running_loop().create_future()
