@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from hocket.client.together.groupclock import GOOD_NOISE_NS, GroupClock
+from hocket.client.together.groupclock import GroupClock
 from hocket.relay.clocksync import ClockLine
 from hocket.relay.keys import GroupId
 
@@ -38,7 +38,7 @@ class ClockMemory:
         """A group is left."""
         line = clock.line
         self._known.pop(group, None)
-        if line is None or clock.noise_ns > GOOD_NOISE_NS:
+        if line is None or clock.doubt_ns > GOOD_DOUBT_NS:
             return
         drift_doubt = max(clock.drift_doubt, LEAST_DRIFT_DOUBT)
         self._known[group] = _Known(line, time.monotonic_ns(), clock.doubt_ns, drift_doubt)
