@@ -9,13 +9,15 @@ frame it is, so each one that was recorded can be checked: between two commands 
 
 Prints the longest times in which the GUI thread answered nothing, and of each how long it worked, and how long it was
 ready to work but had no processor (other programs on the machine); the rest it waited for other threads, which may
-have had none either. Then, what was recorded. With `--realtime` this program and the sound daemon go before all others;
-the cluster's nodes do not, which are on other machines as a rule.
+have had none either. In a virtual machine also how long its host let a processor stand still meanwhile, in steps of
+10 ms: nothing runs on it then, whatever its priority. Then, what was recorded. With `--realtime` this program and the
+sound daemon go before all others; the cluster's nodes do not, which are on other machines as a rule.
 """
 
 import argparse
 import contextlib
 import gc
+import itertools
 import os
 import random
 import subprocess
@@ -52,6 +54,7 @@ LISTED_S = 120.0
 PAUSE_MS = 60
 SLOW_MS = (50, 100)
 PRIORITY = 20
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Stall(NamedTuple):
@@ -60,7 +63,15 @@ class Stall(NamedTuple):
     stood: float
     without_processor: float
     worked: float
+    stolen: float
     doing: str
+
+
+def stolen_ms() -> list[float]:
+    """How long each processor of a virtual machine has been kept from running by its host; since the start."""
+    with Path("/proc/stat").open(encoding="ascii") as stat:
+        each = [line.split() for line in itertools.islice(stat, 1, 1 + (os.cpu_count() or 1))]
+    return [1000 * int(fields[8]) / TICKS_PER_S for fields in each]
 
 
 class Stalls:
@@ -74,6 +85,7 @@ class Stalls:
         self._schedstat = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
         self._waited_ms = self._run_delay_ms()
         self._worked_s = time.thread_time()
+        self._stolen_ms = stolen_ms()
         self._clock = QElapsedTimer()
         self._clock.start()
         self._timer = QTimer()
@@ -87,11 +99,12 @@ class Stalls:
 
     def _tick(self) -> None:
         stood_ms = self._clock.nsecsElapsed() / 1e6 - self.STEP_MS
-        waited_ms, worked_s = self._run_delay_ms(), time.thread_time()
+        waited_ms, worked_s, gone_ms = self._run_delay_ms(), time.thread_time(), stolen_ms()
         if stood_ms > self.STEP_MS:
             waited = min(stood_ms, waited_ms - self._waited_ms)
-            self.found.append(Stall(stood_ms, waited, 1000 * (worked_s - self._worked_s), self.doing))
-        self._waited_ms, self._worked_s = waited_ms, worked_s
+            stolen = max(now - before for now, before in zip(gone_ms, self._stolen_ms, strict=True))
+            self.found.append(Stall(stood_ms, waited, 1000 * (worked_s - self._worked_s), stolen, self.doing))
+        self._waited_ms, self._worked_s, self._stolen_ms = waited_ms, worked_s, gone_ms
         self._clock.restart()
 
     def report(self, what: str) -> None:
@@ -105,9 +118,9 @@ class Stalls:
             rest = max(0.0, one.stood - one.worked - one.without_processor)
             print(
                 f"    {one.stood:6.0f} ms: worked {one.worked:.0f}, had no processor {one.without_processor:.0f},"
-                f" waited {rest:.0f}: {one.doing}"
+                f" waited {rest:.0f}: {one.doing} (a processor stood still for {one.stolen:.0f})"
             )
-        busiest = max(worst, key=lambda one: one.worked, default=Stall(0.0, 0.0, 0.0, ""))
+        busiest = max(worst, key=lambda one: one.worked, default=Stall(0.0, 0.0, 0.0, 0.0, ""))
         print(f"longest it worked at a stretch  {busiest.worked:8.0f} ms: {busiest.doing}")
         self.found.clear()
         self._clock.restart()
