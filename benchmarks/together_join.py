@@ -5,7 +5,8 @@
 One plays, another one joins, and does so again: in another process, at a prompt, and there once more after leaving.
 Each plays through a simulated converter (the friend's 100 ppm off). `sound ms`: from the end of the log-in, or from
 the word at the prompt, until the first sample has left the converter. Offsets against what the host played, in
-windows of 0.1 s after the first sample. Needs root and a C compiler.
+windows of 0.1 s after the first sample; `in step`: so long after it the last one ends that is more than 1 ms off.
+Needs root and a C compiler.
 """
 
 import argparse
@@ -14,12 +15,13 @@ import sys
 import time
 from contextlib import ExitStack
 
-from benchmarks.together_stage import DACS_PPM, FRIENDS, HOST, LINES, Lags, Stage, lags, stage
+from benchmarks.together_stage import DACS_PPM, FRIENDS, HOST, LINES, WINDOW_S, Lags, Stage, lags, stage
 from tests.kit.simdac import SimDac
 from tests.kit.wan import unavailable
 
 LISTEN_S = 3.0
 JOINS = ("first", "another process", "at a prompt", "left and came back")
+STEP_US = 1_000.0
 _NS = 1_000_000_000
 
 
@@ -57,6 +59,13 @@ def one_run(on: Stage) -> list[tuple[float, Lags]]:
     return found
 
 
+def in_step_after_s(found: Lags) -> float:
+    """Seconds after the first sample from which on it is within STEP_US."""
+    return max(
+        (t + WINDOW_S / 2 for t, us in zip(found.t_s, found.lag_us, strict=True) if abs(us) > STEP_US), default=0.0
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20)
@@ -65,7 +74,8 @@ def main() -> None:
     args = parser.parse_args()
     if reason := unavailable():
         sys.exit(reason)
-    print("| line | | runs | sound ms, median / worst | first 0.5 s us | at 1 s us | at 2 s us |\n" + "|---" * 7 + "|")
+    print("Median / worst of the runs.\n")
+    print("| line | | runs | sound ms | first 0.5 s us | at 1 s us | at 2 s us | in step s |\n" + "|---" * 8 + "|")
     for line in args.line or LINES:
         with stage(line, song_s=60, realtime=args.realtime) as on:
             runs = [one_run(on) for _ in range(args.runs)]
@@ -78,6 +88,8 @@ def main() -> None:
                     for _, at in (run[index] for run in runs)
                 ]
                 cells.append(f"{statistics.median(worst):,.0f} / {max(worst):,.0f}")
+            late_s = [in_step_after_s(run[index][1]) for run in runs]
+            cells.append(f"{statistics.median(late_s):.1f} / {max(late_s):.1f}")
             print(f"| {line} | {name} | {len(runs)} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -120,6 +120,8 @@ class Stalls:
                 f"    {one.stood:6.0f} ms: worked {one.worked:.0f}, had no processor {one.without_processor:.0f},"
                 f" waited {rest:.0f}: {one.doing} (a processor stood still for {one.stolen:.0f})"
             )
+        own = max((max(0.0, one.stood - one.stolen) for one in worst), default=0.0)
+        print(f"longest without what the machine's host took {own:8.0f} ms")
         busiest = max(worst, key=lambda one: one.worked, default=Stall(0.0, 0.0, 0.0, 0.0, ""))
         print(f"longest it worked at a stretch  {busiest.worked:8.0f} ms: {busiest.doing}")
         self.found.clear()

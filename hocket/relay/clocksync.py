@@ -29,6 +29,9 @@ from hocket.relay.supportlines import FloatPoint, Likelihood, Point, Strip, exte
 BUCKET_NS = NS_PER_S // 4
 """One best sample each way is kept of each bucket."""
 
+YOUNG_NS = BUCKET_NS // 12
+"""For the first seconds a new line is drawn more often than once a bucket, at most once in so long after the first."""
+
 OPEN_BUCKETS = 8
 """Replies may overtake one another by 2 s and still count."""
 
@@ -328,8 +331,7 @@ class ClockSync:
         now_ns, offset_ns = self._newest_ns, self._offset_ns
         strip = Strip(forward.hull(now_ns, offset_ns), backward.hull(now_ns, -offset_ns))
         span_ns = -strip.forward[0][0]
-        # A young line improves with every few exchanges, an old one hardly at all.
-        self._next_line_ns = now_ns + min(BUCKET_NS, int(span_ns) // 2)
+        self._next_line_ns = now_ns + _next_line_in_ns(int(span_ns))
         width = strip.widest()[1]
         if width < -SLACK_NS:
             self.estimate = None
@@ -348,6 +350,11 @@ class ClockSync:
             noise_ns=math.hypot(spread, there_gap / 2, back_gap / 2),
             drift_doubt=doubt,
         )
+
+
+def _next_line_in_ns(span_ns: int) -> int:
+    """A young line improves with every few exchanges, an old one hardly at all."""
+    return min(BUCKET_NS, max(min(YOUNG_NS, span_ns // 2), span_ns // 8))
 
 
 class ExchangeSchedule:

@@ -19,8 +19,12 @@ LEAST_LEAD_NS = 3 * NS_PER_S
 HOP_NS = NS_PER_S
 """What the way to a friend takes over a thin line that several share."""
 
-CALM_NS = NS_PER_S * 45 // 100
-"""All that is fetched while the clock is being learnt: what is on its way holds up every answer about the time."""
+CALM_NS = NS_PER_S // 4
+CALM_ANSWERS = 3
+CALM_LEAVES = 2
+"""While the clock is being learnt no more is fetched than this, or than is played until so many answers have come, and
+so many leaves at a time: what is on its way holds up every answer about the time. Fetching all at once hid the host's
+clock for 300 ms."""
 
 FIRST_WINDOW = 2
 MAX_WINDOW = 16
@@ -51,6 +55,7 @@ class _Source:
     past: int = 0
     window: int = FIRST_WINDOW
     answer_ns: int = FIRST_GUESS_NS
+    has_answered: bool = False
     rest_until_ns: int = 0
     rest_ns: int = REST_NS
     lacks: dict[int, int] = field(default_factory=dict)  # leaf -> until when it need not be asked again
@@ -89,7 +94,7 @@ class FetchPlan:
         self.position = start
         self.is_pushed = False
         self.least_lead_ns = LEAST_LEAD_NS
-        self.is_calm = False  # only the first CALM_NS are wanted for now
+        self.is_calm = False  # no more than CALM_NS are wanted for now
         self._bytes_per_second = bytes_per_second
         self._sources: dict[str, _Source] = {}
         self._banned: set[str] = set()
@@ -136,7 +141,8 @@ class FetchPlan:
         known.rest_until_ns, known.rest_ns = 0, REST_NS
         sent_ns = known.sent.pop(leaf, None)
         if sent_ns is not None:
-            known.answer_ns += (now_ns - sent_ns - known.answer_ns) // 4
+            known.answer_ns += (now_ns - sent_ns - known.answer_ns) // (4 if known.has_answered else 1)
+            known.has_answered = True
             # More requests than are answered in a second only make the later ones late.
             known.window = min(MAX_WINDOW, known.window + 1) if known.answer_ns < SWIFT_NS else max(1, known.window - 1)
 
@@ -173,7 +179,7 @@ class FetchPlan:
     def plan(self, now_ns: int) -> list[Request]:
         """What to ask for now. Call it after every event, and every 50 ms or so."""
         self._lose_patience(now_ns)
-        short = self.lead_ns < LEAST_LEAD_NS
+        short = self.lead_ns < (CALM_NS // 2 if self.is_calm else LEAST_LEAD_NS)
         requests = []
         for leaf in self._wanted():
             if all(len(source.sent) >= source.window for source in self._sources.values()):
@@ -191,9 +197,18 @@ class FetchPlan:
     def _wanted(self) -> Iterator[int]:
         """Leaves of the next seconds that are not there. What a parent will push is left to it."""
         if self.is_calm:
-            ahead = CALM_NS // self._leaf_ns + 1
-        else:
-            ahead = self.least_lead_ns // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
+            return self._wanted_calmly()
+        ahead = self.least_lead_ns // self._leaf_ns + 1 if self.is_pushed else LEAD_NS // self._leaf_ns + 2
+        return self._lacking(ahead)
+
+    def _wanted_calmly(self) -> Iterator[int]:
+        slowest_ns = max((source.answer_ns for source in self._sources.values() if source.has_answered), default=0)
+        ahead = max(CALM_NS, CALM_ANSWERS * slowest_ns) // self._leaf_ns + 2
+        lacking = list(self._lacking(ahead))
+        is_worth_it = len(lacking) >= CALM_LEAVES or self._leaf_ns > CALM_NS
+        return iter(lacking if is_worth_it else ())
+
+    def _lacking(self, ahead: int) -> Iterator[int]:
         past = min(self.leaves, self.position + ahead)
         return (leaf for leaf in range(self.position, past) if leaf not in self._have)
 
@@ -205,8 +220,9 @@ class FetchPlan:
         holders = {name: source for name, source in self._sources.items() if source.holds(leaf, now_ns)}
         if not short:
             # A friend that is in time, if only after what it was asked for already, spares the node.
-            friends = {name: one for name, one in holders.items() if not one.is_node and 2 * one.cost_ns < left_ns}
-            holders = friends or holders
+            friends = {name: one for name, one in holders.items() if not one.is_node}
+            in_time = {name: one for name, one in friends.items() if self.is_calm or 2 * one.cost_ns < left_ns}
+            holders = in_time or holders
         able = [name for name, source in holders.items() if len(source.sent) < source.window]
         if not able:
             return None

@@ -9,7 +9,8 @@ import pytest
 
 from hocket.adapters.peers import PeerLink
 from hocket.client.together import groupclock
-from hocket.client.together.groupclock import HELD_DOUBT_NS, GroupClock
+from hocket.client.together.groupclock import HELD_DOUBT_NS, PATIENCE_NS, GroupClock
+from hocket.core.clock import NS_PER_S
 from hocket.relay.clocksync import ClockLine
 from hocket.wire.messages.together import AskTime, TimeIs
 
@@ -51,12 +52,15 @@ def test_an_answer_that_was_not_asked_for_changes_nothing() -> None:
 class Line:
     """A line of 20 +- 10 ms, 50 questions a second, to a host that is `ahead_ns` ahead of this machine."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, ahead_ns: int) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, ahead_ns: int, clock: GroupClock | None = None, delay_ms: float = 20.0
+    ) -> None:
         self.now_ns = HOUR_NS
         monkeypatch.setattr(groupclock, "time", self)
-        self.clock = GroupClock(ClockLine(HOUR_NS, HOUR_NS))
+        self.clock = clock or GroupClock(ClockLine(HOUR_NS, HOUR_NS))
         self.clock.begin()
         self._ahead_ns = ahead_ns
+        self._delay_ms = delay_ms
         self._luck = random.Random(4)
         self._asked = AskTime(0)
 
@@ -68,16 +72,19 @@ class Line:
 
     def ahead_ns(self) -> int:
         """An exchange later: how far the clock believes the host to be ahead."""
-        sent_ns = self.now_ns
-        self.clock.hurry()
-        self.clock.ask(cast(PeerLink, self))
-        there_ns, back_ns = (round(self._luck.uniform(10e6, 30e6)) for _ in range(2))
-        told_ns = sent_ns + there_ns + self._ahead_ns
-        self.now_ns += 20_000_000
-        self.clock.take(TimeIs(self._asked.number, told_ns, told_ns), sent_ns + there_ns + back_ns)
+        self.exchange()
         line = self.clock.line
         assert line is not None
         return line.group(line.local_ns) - line.local_ns
+
+    def exchange(self) -> None:
+        sent_ns = self.now_ns
+        self.clock.hurry()
+        self.clock.ask(cast(PeerLink, self))
+        there_ns, back_ns = (round(self._luck.uniform(0.5, 1.5) * self._delay_ms * 1e6) for _ in range(2))
+        told_ns = sent_ns + there_ns + self._ahead_ns
+        self.now_ns += 20_000_000
+        self.clock.take(TimeIs(self._asked.number, told_ns, told_ns), sent_ns + there_ns + back_ns)
 
 
 def test_a_successor_s_time_is_taken_over_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +106,22 @@ def test_a_host_that_says_another_time_altogether_is_believed(monkeypatch: pytes
     ahead = [line.ahead_ns() for _ in range(100)]
     assert ahead[0] == 0  # one answer is nothing to go by
     assert abs(ahead[-1] - HOUR_NS) < 2_000_000
+
+
+def test_it_says_when_it_will_be_known_at_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(monkeypatch, HOUR_NS, GroupClock())
+    line.exchange()
+    before_ns = line.clock.ready_in_ns
+    line.exchange()
+    assert 0 < line.clock.ready_in_ns < before_ns < PATIENCE_NS + NS_PER_S // 10  # Line's answers are told ahead
+    assert line.clock.line is None
+    line.now_ns += before_ns + 1
+    assert line.clock.ready_in_ns == 0
+    assert line.clock.line is not None
+
+
+def test_over_a_short_line_it_is_known_in_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(monkeypatch, HOUR_NS, GroupClock(), delay_ms=1.0)
+    line.exchange()
+    assert line.clock.line is None
+    assert line.clock.ready_in_ns == 0

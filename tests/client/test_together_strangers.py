@@ -12,8 +12,8 @@ from hocket.core.address import HostPort
 from hocket.core.errors import ErrorCode, HocketError
 from hocket.relay.invites import JoinAddress
 from hocket.wire.messages.common import ErrorReply
-from hocket.wire.messages.together import Admitted, AskTime, TimeIs
-from tests.client.strangers import stranger
+from hocket.wire.messages.together import Admitted, AskTime, LeafNews, TimeIs
+from tests.client.strangers import admitted, stranger
 from tests.client.together_kit import ear, play
 from tests.kit.fakecluster import FakeCluster, make_song
 from tests.kit.ports import free_port
@@ -43,6 +43,32 @@ def test_a_host_that_dials_its_own_address_is_told_so(tmp_path: Path) -> None:
             at = await play(host, song)
             with pytest.raises(HocketError, match="is your own address"):
                 await host.engine.together.join(at)
+
+    asyncio.run(run())
+
+
+def test_a_newcomer_is_pushed_only_what_it_cannot_have_asked_for(tmp_path: Path) -> None:
+    """What is heard in the next seconds would hold up every answer about the time: it asks for that itself."""
+    song = make_song("newcomer.wav", 60)
+
+    async def run() -> None:
+        async with (
+            FakeCluster(song) as cluster,
+            ear(cluster, tmp_path, "host") as host,
+            ear(cluster, tmp_path, "guest") as guest,
+        ):
+            at = HostPort.parse(await play(host, song))
+            assert guest.engine._cluster is not None
+            hosting = host.engine.together._host
+            assert hosting is not None
+            for _ in range(2):
+                async with stranger(at) as one:
+                    await admitted(one, guest.engine._cluster.wallet)
+                    due = {leaf for _, leaf in hosting.hall._due()}
+                    assert len(due) > 10
+                    while not isinstance(news := await one.hear(), LeafNews):
+                        pass
+                    assert news.leaf > max(due)
 
     asyncio.run(run())
 

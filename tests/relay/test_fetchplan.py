@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from hocket.core.clock import NS_PER_S
 from hocket.relay.chunks import LEAF_BYTES
-from hocket.relay.fetchplan import LEAD_NS, LEAST_LEAD_NS, MAX_WINDOW, FetchPlan, Request, least_lead_ns
+from hocket.relay.fetchplan import (
+    CALM_ANSWERS,
+    CALM_NS,
+    LEAD_NS,
+    LEAST_LEAD_NS,
+    MAX_WINDOW,
+    FetchPlan,
+    Request,
+    least_lead_ns,
+)
 
 RATE = 176_400  # bytes a second: 44.1 kHz, 16 bit, stereo
 LEAF_NS = LEAF_BYTES * NS_PER_S // RATE
@@ -74,6 +83,57 @@ def test_a_relay_asks_for_more_of_what_is_pushed() -> None:
             fill(plan, "node", range(requests[0].leaf, requests[-1].leaf + 1), now_ns)
         wanted.append(plan.lead_ns)
     assert [round(lead_ns / NS_PER_S) for lead_ns in wanted] == [3, 5]
+
+
+def take_all(plan: FetchPlan, source: str, answer_ns: int) -> int:
+    """Answer everything that is asked for, each time after so long; how far the music reaches then, in leaves."""
+    now_ns = 0
+    while requests := plan.plan(now_ns):
+        now_ns += answer_ns
+        for request in requests:
+            assert request.source == source
+            plan.arrived(source, request.leaf, now_ns)
+    return int(plan.lead_ns // LEAF_NS)
+
+
+def test_calm_it_fetches_what_is_played_next_and_no_more() -> None:
+    plan = FetchPlan(LEAVES, RATE, start=70)
+    plan.add("anna")
+    plan.is_calm = True
+    assert take_all(plan, "anna", NS_PER_S // 100) == CALM_NS // LEAF_NS + 2
+    past = 70 + CALM_NS // LEAF_NS + 2
+    plan.seek(71)
+    assert plan.plan(NS_PER_S) == [], "one leaf alone is not worth it"
+    plan.seek(72)
+    assert plan.plan(NS_PER_S) == [Request("anna", past), Request("anna", past + 1)]
+    plan.is_calm = False
+    assert plan.plan(NS_PER_S), "and then all the rest"
+
+
+def test_calm_it_keeps_more_where_answers_take_long() -> None:
+    plan = FetchPlan(LEAVES, RATE)
+    plan.add("far away")
+    plan.is_calm = True
+    assert take_all(plan, "far away", NS_PER_S * 6 // 10) * LEAF_NS > CALM_ANSWERS * NS_PER_S * 4 // 10
+
+
+def test_calm_it_asks_no_streaming_node_before_it_is_urgent() -> None:
+    plan = FetchPlan(LEAVES, RATE)
+    plan.add("anna")
+    plan.is_calm = True
+    take_all(plan, "anna", NS_PER_S // 4)
+    plan.add("node", is_node=True)  # it is expected to answer sooner
+    plan.seek(2)
+    assert CALM_NS // 2 < plan.lead_ns < LEAST_LEAD_NS
+    assert {request.source for request in plan.plan(NS_PER_S)} == {"anna"}
+
+
+def test_a_track_of_few_bytes_a_second_is_there_to_the_next_leaf_while_calm() -> None:
+    plan = FetchPlan(LEAVES, 20_000)
+    plan.add("anna")
+    plan.is_calm = True
+    assert take_all(plan, "anna", NS_PER_S // 100) >= 0
+    assert plan.lead_ns >= CALM_NS + LEAF_BYTES * NS_PER_S // 20_000, "wherever in the leaf it begins"
 
 
 def test_five_seconds_are_kept_and_no_more() -> None:

@@ -40,8 +40,8 @@ class Device:
 
     @property
     def latency_s(self) -> float:
-        """0 while it is not open."""
-        return 0.0 if self.output is None else self.output.latency_s
+        """What it will be told to hold, while it is not open."""
+        return self._hold_s or 0.0 if self.output is None else self.output.latency_s
 
     def has(self, form: AudioFormat) -> bool:
         """Whether it is open for this format; else it is opened, and what ran dry is opened anew."""

@@ -7,8 +7,8 @@ from hocket.core.clock import NS_PER_S
 from hocket.core.ids import TrackId
 from hocket.relay.timeline import Line, State, Timeline
 
-AHEAD_NS = 300_000_000
-"""What will be heard first, from the first answer about the time on."""
+GUESS_NS = 20_000_000
+"""A clock that is being learnt may be wrong by so much, and what is heard first may begin so much sooner."""
 
 ENOUGH_S = 0.25
 """While there is so much, nothing is asked for: answers about the time would wait behind it."""
@@ -20,11 +20,12 @@ Readers = Callable[[TrackId], Reader | None]
 
 
 def fetch_present(timeline: Timeline, readers: Readers, group_ns: int) -> Reader | None:
-    """What plays in a moment, while the clock is still being learnt; its reader, where one is ready."""
-    line = timeline.at(group_ns + AHEAD_NS)
+    """What will be heard first, at about that time, while the clock is still being learnt; its reader, where one is
+    ready."""
+    line = timeline.at(group_ns)
     reader = readers(line.track) if line is not None and line.state is State.PLAYING else None
     if line is not None and reader is not None:
-        frame = min(line.position_frames(group_ns + AHEAD_NS), reader.track.frames - 1)
+        frame = min(line.position_frames(group_ns - GUESS_NS), reader.track.frames - 1)
         enough = min(round(ENOUGH_S * reader.format.rate_hz), reader.track.frames - frame)
         if reader.ready_frames(frame) < enough:
             reader.want(frame, is_calm=True)

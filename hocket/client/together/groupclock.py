@@ -6,14 +6,14 @@ from collections import OrderedDict
 
 from hocket.adapters.peers import PeerLink
 from hocket.core.clock import NS_PER_S
-from hocket.relay.clocksync import ClockEstimate, ClockLine, ClockSync, Exchange, ExchangeSchedule
+from hocket.relay.clocksync import SHORT_NS, ClockEstimate, ClockLine, ClockSync, Exchange, ExchangeSchedule
 from hocket.wire.messages.together import AskTime, TimeIs
 
 GOOD_NOISE_NS = 50_000
-PATIENCE_NS = 260_000_000
+PATIENCE_NS = 230_000_000
 """After so long the best guess is taken: on a bad line it is still better than silence.
 
-Over 20 +- 10 ms it is then 0.6 ms off (median); each 150 ms more would halve that, and would be silent.
+Over 20 +- 10 ms it is then 1 ms off (median); each 300 ms more would halve that, and would be silent.
 """
 
 HELD_DOUBT_NS = 50_000.0
@@ -149,6 +149,13 @@ class GroupClock:
             return False
         age_ns = time.monotonic_ns() - self._first_ns
         return age_ns < LEAST_SETTLING_NS or (age_ns < SETTLING_NS and self.noise_ns > SETTLED_NOISE_NS)
+
+    @property
+    def ready_in_ns(self) -> int:
+        """How long until there is a line, at the latest; 0 also over a short line, where the clock is known at once."""
+        if self.line is not None or self.round_trip_ns <= SHORT_NS:
+            return 0
+        return max(0, self._first_ns + PATIENCE_NS - time.monotonic_ns())
 
     def now_ns(self) -> int | None:
         """Group time."""

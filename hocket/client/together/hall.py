@@ -47,7 +47,8 @@ log = logging.getLogger(__name__)
 
 RING_BYTES = 4 * 1024 * 1024
 BEHIND_BYTES = 400 * 1024
-"""What a newcomer is given at once, at most: two seconds of CD music, and less than would count as a backlog."""
+"""What a newcomer is given at once over a thin line, at most: two seconds of CD music, and less than would count as a
+backlog. Where there is room it asks for what is heard next itself, as calmly as it learns the clock."""
 
 THIN_LEAD_NS = 7 * NS_PER_S
 """Over lines that are shared out every hop takes up to a second; LEAD_NS is to be left at the last one."""
@@ -149,7 +150,7 @@ class Hall:
         """Push it music from now on, or no longer; never through the prime."""
         friend.listens = listens = listens and not friend.link.is_carried
         if listens:
-            friend.link.attach(self._ring, self._behind_bytes())
+            friend.link.attach(self._ring, self._behind_bytes() if self.upload_bps else 0)
             for key in friend.elsewhere:
                 if pushed := self._pushed.get(key):
                     friend.link.leave_out(pushed[1])

@@ -23,7 +23,7 @@ QUEUE_NS = 300_000_000
 LEAST_AHEAD_NS = 500_000_000
 """Written ahead of what the device holds, and of now: rides out a busy machine, and is less than any command's lead."""
 
-SETTLING_AHEAD_NS = 220_000_000
+SETTLING_AHEAD_NS = 180_000_000
 """While the clock gets better by the second no more is written than this ahead of what the device holds: a place
 that turns out to be wrong is heard for so long."""
 
@@ -43,7 +43,7 @@ DOUBT = 2.0
 MOST_DOUBT_S = 0.00025
 """An error within so many times what the clock itself may be off, and within this, is no reason to touch a sample."""
 
-AGAIN_NS = NS_PER_S * 3 // 10
+AGAIN_NS = NS_PER_S // 5
 
 
 class Verdict(Enum):
@@ -283,7 +283,7 @@ class Passage:
         if reader is None or reader.format != span.reader.format:
             self._end()
             return False
-        reader.want(frame)
+        reader.want(frame, is_calm=self._clock.is_settling)
         if not reader.ready_frames(frame) and frame < reader.track.frames:
             return False
         self._stretch.anchor(frame, fade=fade)
@@ -297,7 +297,7 @@ class Passage:
             frames + 2 * round(frames * abs(playout.ratio - 1.0)) + 32 - max(0, stretch.ready_frames(playout.ratio))
         )
         wanted = stretch.wanted_frame
-        reader.want(wanted)
+        reader.want(wanted, is_calm=self._clock.is_settling)
         if missing > 0 and wanted < reader.track.frames:
             stretch.feed(reader.read(wanted, min(missing, reader.track.frames - wanted)))
         if stretch.wanted_frame >= reader.track.frames:

@@ -33,9 +33,10 @@ from hocket.wire.messages.together import (
 
 BAN_S = 24 * 3600
 
-QUIET_S = 0.4
+QUIET_S = 2.0
+THIN_QUIET_S = 0.4
 """A newcomer is pushed no music by the host for so long: what it hears first it asks for, and on a line that keeps
-the order its first time stamps would wait for all the rest."""
+the order its first time stamps would wait for all the rest. A thin line is shared out by pushing."""
 
 
 class Reception:
@@ -86,9 +87,14 @@ class Reception:
         is_fed_here = self._circle.place(friend)
         if friend.listens and is_fed_here:
             self._circle.hall.brief(friend)
-            quiet_s = QUIET_S if self._circle.is_hosting else 0.0
-            asyncio.get_running_loop().call_later(quiet_s, self._push_music, friend)
+            asyncio.get_running_loop().call_later(self._quiet_s, self._push_music, friend)
         self._circle.friend_joined(friend)
+
+    @property
+    def _quiet_s(self) -> float:
+        if not self._circle.is_hosting:
+            return 0.0
+        return THIN_QUIET_S if self._circle.hall.upload_bps else QUIET_S
 
     def _push_music(self, friend: Friend) -> None:
         hall = self._circle.hall

@@ -156,11 +156,16 @@ class TimedPlayer:
 
     # -- starting
 
+    @property
+    def _prepare_ns(self) -> int:
+        """From the decision to start until the first frame is heard."""
+        latency_ns = round(self._device.latency_s * NS_PER_S)
+        return PREPARE_NS + latency_ns + latency_ns // PERIODS
+
     def _try_start(self, timeline: Timeline, now_ns: int) -> None:
         clock = self._clock.line
         assert clock is not None
-        latency_ns = round(self._device.latency_s * NS_PER_S)
-        soonest_ns = clock.group(now_ns + PREPARE_NS + latency_ns + latency_ns // PERIODS)
+        soonest_ns = clock.group(now_ns + self._prepare_ns)
         line = starting(timeline, self._readers, soonest_ns, soonest_ns + UPCOMING_NS)
         if line is None:
             return
@@ -168,7 +173,7 @@ class TimedPlayer:
         reader = self._readers(line.track)
         if reader is None or frame >= reader.track.frames:
             return
-        reader.want(frame)
+        reader.want(frame, is_calm=self._clock.is_settling)
         if not self._device.has(reader.format):
             return
         enough = min(round(PREBUFFER_S * reader.format.rate_hz), reader.track.frames - frame)
@@ -189,7 +194,8 @@ class TimedPlayer:
         clock = self._clock.guess
         if self._passage is not None or clock is None or self.timeline is None or self._device.is_opening:
             return
-        reader = fetch_present(self.timeline, self._readers, clock.group(now_ns))
+        first_ns = now_ns + self._clock.ready_in_ns + self._prepare_ns
+        reader = fetch_present(self.timeline, self._readers, clock.group(first_ns))
         if reader is not None:
             self._device.has(reader.format)
 
