@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
@@ -31,6 +32,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     with first() if in_time else contextlib.nullcontext():
         return (yield)
 
+
+# Started in the background of a script, as CI may be, it ignores Ctrl+C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same programs start hundreds of times: compiling them anew would be half of what each start costs.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):

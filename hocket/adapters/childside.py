@@ -80,6 +80,8 @@ class ParentWatch:
         self._thread: threading.Thread | None = None
         self._wake_fds: tuple[int, int] | None = None
         self._grace: asyncio.TimerHandle | None = None
+        self._noticing = threading.Lock()
+        self._is_noticed = False
         self.orphaned = False
 
     def arm(self) -> None:
@@ -139,7 +141,10 @@ class ParentWatch:
                 return
             if _at_end(self._fd):
                 break
-        self._start_last_resort()  # here, not on the loop: the loop may hang
+        with self._noticing:
+            # Here, not on the loop: it may hang. But not where the signal came first: its orphan may be adopted by now.
+            if not self._is_noticed:
+                self._start_last_resort()
         try:
             loop.call_soon_threadsafe(self._orphan)
         except RuntimeError:
@@ -154,6 +159,8 @@ class ParentWatch:
         if self.orphaned:
             return
         self.orphaned = True
+        with self._noticing:
+            self._is_noticed = True
         self.unsupervised()
         self._on_orphaned()
 

@@ -103,12 +103,17 @@ asyncio.run(main())
 """A control node with one child, $CHILD_PROGRAM."""
 
 _WATCHING = f"""
-import asyncio, os, signal, sys, time
+import asyncio, os, signal, sys, threading, time
 sys.path.insert(0, {str(ROOT)!r})
 from hocket.adapters import childside
 from hocket.adapters.childside import ParentWatch, read_first_line
 mode, told, grace_s, last_resort_s = os.environ["MODE"], os.environ["TOLD"], *map(float, os.environ["GRACE"].split())
 childside.LAST_RESORT_S = last_resort_s
+
+adopted = threading.Event()
+if mode == "adopted early":
+    at_end = childside._at_end
+    childside._at_end = lambda fd: at_end(fd) and adopted.wait(60)
 
 def tell(text):
     with open(told, "a") as file:
@@ -124,6 +129,9 @@ async def main():
     done = asyncio.Event()
     def orphaned():
         tell("orphaned")
+        if mode == "adopted early":
+            watch.supervised()
+            adopted.set()
         if mode == "adopted":
             watch.supervised()
         if mode == "adopted twice":

@@ -77,6 +77,17 @@ def test_an_orphan_that_is_adopted_lives_on(tmp_path: Path) -> None:
         assert told.lines() == ["armed with settings", "orphaned", "closed"]
 
 
+def test_an_orphan_that_is_adopted_before_its_stdin_tells_lives_on(tmp_path: Path) -> None:
+    """The signal may come first: the thread that reads stdin must not start what then nobody stops."""
+    with control(tmp_path, "adopted early", "0.5 0.5") as (parent, pid, told):
+        parent.send_signal(signal.SIGKILL)
+        told.wait("orphaned")
+        assert not proc.wait_dead(pid, 2.0)
+        os.kill(pid, signal.SIGTERM)
+        assert proc.wait_dead(pid, PATIENCE_S)
+        assert told.lines() == ["armed with settings", "orphaned", "closed"]
+
+
 def test_an_adopted_orphan_that_is_left_again_ends(tmp_path: Path) -> None:
     with control(tmp_path, "adopted twice", "0.2 60") as (parent, pid, told):
         parent.send_signal(signal.SIGKILL)
