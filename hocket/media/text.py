@@ -20,8 +20,8 @@ class _Folds(dict[int, str]):
 
     def __missing__(self, code_point: int) -> str:
         lower = chr(code_point).casefold()
-        decomposed = unicodedata.normalize("NFKD", _PLAIN.get(lower, lower))
-        folded = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+        decomposed = unicodedata.normalize("NFKD", _PLAIN.get(lower, lower)).casefold()
+        folded = "".join(_PLAIN.get(c, c) for c in decomposed if not unicodedata.combining(c))
         self[code_point] = folded
         return folded
 

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hocket.core.errors import TrackMissing
@@ -164,5 +164,11 @@ def _text(one: Track) -> str:
 
 
 @given(st.text(max_size=30))
+@example("\u01fc")  # an accent over a letter that Unicode does not take apart
 def test_folding_twice_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+def test_accents_do_not_hide_what_a_letter_is_made_of() -> None:
+    assert [fold(text) for text in ("\u01fc", "\u01fe", "\u00c6", "\u00d8")] == ["ae", "o", "ae", "o"]
+    assert {fold(fold(chr(code))) == fold(chr(code)) for code in range(0x30000)} == {True}
