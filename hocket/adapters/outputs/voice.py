@@ -183,6 +183,7 @@ class Voice:
             return
         underflows = int(run.action.stats.output_underflows)
         if underflows > self._device_underflows:
+            # The device was not served in time. It goes on by itself, within the same run, at another moment.
             self._device_underflows = underflows
             self._line_is_broken = True
             self._clock.forget()
@@ -194,6 +195,7 @@ class Voice:
         if self._line_is_broken:
             self._lines.begin(run.start_frame + frames, at_ns)
             self._line_is_broken = False
+            self._events.append(Started(run.start_frame + frames, at_ns))
         else:
             self._lines.measure(run.start_frame + frames, at_ns)
 
