@@ -23,7 +23,9 @@ from tests.kit.offset import Recording, Run
 from tests.kit.simdac import SimDac
 from tests.kit.wan import unavailable
 
-SETTLE_S = 8.0
+SETTLE_S = 20.0
+"""A clock that is some seconds old still moves by 0.2 to 0.5 ms as it gets better: that is no jump of the hand-over."""
+
 BEFORE_S = 2.0
 AFTER_S = 6.0
 SONG_S = 60.0
