@@ -81,7 +81,6 @@ class ParentWatch:
         self._wake_fds: tuple[int, int] | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._noticing = threading.Lock()
-        self._is_noticed = False
         self.orphaned = False
 
     def arm(self) -> None:
@@ -143,7 +142,7 @@ class ParentWatch:
                 break
         with self._noticing:
             # Here, not on the loop: it may hang. But not where the signal came first: its orphan may be adopted by now.
-            if not self._is_noticed:
+            if not self.orphaned:
                 self._start_last_resort()
         try:
             loop.call_soon_threadsafe(self._orphan)
@@ -158,9 +157,8 @@ class ParentWatch:
     def _orphan(self) -> None:
         if self.orphaned:
             return
-        self.orphaned = True
         with self._noticing:
-            self._is_noticed = True
+            self.orphaned = True
         self.unsupervised()
         self._on_orphaned()
 

@@ -129,11 +129,9 @@ async def main():
     done = asyncio.Event()
     def orphaned():
         tell("orphaned")
-        if mode == "adopted early":
+        if mode in ("adopted", "adopted early"):
             watch.supervised()
             adopted.set()
-        if mode == "adopted":
-            watch.supervised()
         if mode == "adopted twice":
             watch.supervised()
             asyncio.get_running_loop().call_soon(watch.unsupervised)

@@ -67,19 +67,10 @@ def test_kill_9_of_the_control_node_orphans_its_child_which_ends_after_its_grace
         assert told.lines() == ["armed with settings", "orphaned", "abandoned", "closed"]
 
 
-def test_an_orphan_that_is_adopted_lives_on(tmp_path: Path) -> None:
-    with control(tmp_path, "adopted", "1.5 1") as (parent, pid, told):
-        parent.send_signal(signal.SIGKILL)
-        told.wait("orphaned")
-        assert not proc.wait_dead(pid, 2.8)
-        os.kill(pid, signal.SIGTERM)
-        assert proc.wait_dead(pid, PATIENCE_S)
-        assert told.lines() == ["armed with settings", "orphaned", "closed"]
-
-
-def test_an_orphan_that_is_adopted_before_its_stdin_tells_lives_on(tmp_path: Path) -> None:
-    """The signal may come first: the thread that reads stdin must not start what then nobody stops."""
-    with control(tmp_path, "adopted early", "0.5 0.5") as (parent, pid, told):
+@pytest.mark.parametrize("mode", ["adopted", "adopted early"])
+def test_an_orphan_that_is_adopted_lives_on(tmp_path: Path, mode: str) -> None:
+    """Early: the signal comes before stdin ends, whose thread must not start what then nobody stops."""
+    with control(tmp_path, mode, "0.5 0.5") as (parent, pid, told):
         parent.send_signal(signal.SIGKILL)
         told.wait("orphaned")
         assert not proc.wait_dead(pid, 2.0)

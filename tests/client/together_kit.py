@@ -51,7 +51,7 @@ class Ear(msgspec.Struct, frozen=True):
 
 
 def runs(played: bytes, song: Song) -> list[tuple[int, int]]:
-    """See `Ear.runs`. While its clock was being learnt, a busy listener may have gone over to a better place once."""
+    """See `Ear.runs`. While its clock was being learnt, a busy listener may have gone over to a better place."""
     found: list[tuple[int, int]] = []
     form = song.track.format
     assert form is not None

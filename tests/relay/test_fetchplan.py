@@ -132,7 +132,7 @@ def test_a_track_of_few_bytes_a_second_is_there_to_the_next_leaf_while_calm() ->
     plan = FetchPlan(LEAVES, 20_000)
     plan.add("anna")
     plan.is_calm = True
-    assert take_all(plan, "anna", NS_PER_S // 100) >= 0
+    take_all(plan, "anna", NS_PER_S // 100)
     assert plan.lead_ns >= CALM_NS + LEAF_BYTES * NS_PER_S // 20_000, "wherever in the leaf it begins"
 
 

@@ -41,7 +41,7 @@ class Device:
     @property
     def latency_s(self) -> float:
         """What it will be told to hold, while it is not open."""
-        return self._hold_s or 0.0 if self.output is None else self.output.latency_s
+        return self.output.latency_s if self.output is not None else self._hold_s or 0.0
 
     def has(self, form: AudioFormat) -> bool:
         """Whether it is open for this format; else it is opened, and what ran dry is opened anew."""
